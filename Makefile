@@ -1,0 +1,53 @@
+# Every target needs only python3 >= 3.11 and make: uv lives inside .venv, nothing is installed globally.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(BIN)/uv
+STAMP := $(VENV)/.synced
+ARGS ?=
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(UV):
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Rollstream needs Python 3.11 or newer: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
+
+$(STAMP): $(UV) pyproject.toml uv.lock
+	VIRTUAL_ENV=$(abspath $(VENV)) $(UV) sync --quiet --frozen --active --inexact --extra embedded
+	@touch $@
+
+.PHONY: setup
+setup: $(STAMP) ## make .venv with everything that uv.lock pins
+
+.PHONY: demo
+demo: $(STAMP) ## run the whole system on embedded engines; ARGS="--events 5000 --exit --json out.json"
+	$(BIN)/rollstream demo $(ARGS)
+
+.PHONY: test
+test: $(STAMP) ## unit and integration tests on embedded engines
+	$(BIN)/python -m pytest -m "not engines" $(ARGS)
+
+.PHONY: check
+check: $(STAMP) ## format, lint, strict types, generated contracts up to date
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m shared.contracts.generate --check
+
+.PHONY: format
+format: $(STAMP) ## format and mend what ruff can
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+.PHONY: contracts
+contracts: $(STAMP) ## write docs/contracts anew from the code
+	$(BIN)/python -m shared.contracts.generate
+
+.PHONY: lock
+lock: $(UV) ## resolve the dependencies anew
+	$(UV) lock
