@@ -1,0 +1,29 @@
+"""What a handler may raise: everything else is a bug and stops the process, so that no record is skipped."""
+
+from __future__ import annotations
+
+
+class TransientError(Exception):
+    """A server is away or slow: the batch is retried with back-off and nothing is skipped."""
+
+
+class StopService(Exception):
+    """The service must not go on: it exits non-zero with `reason`, which holds no personal data.
+
+    `cause` is the short word under which the metric `rollstream_service_stopped` counts it.
+    """
+
+    def __init__(self, reason: str, *, cause: str = "stopped") -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.cause = cause
+
+
+class StoreRolledBack(StopService):
+    """Stored progress is lower than this process wrote: the store was dropped or restored under it.
+
+    Started again, the service reads from the stored progress and catches up by itself.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason, cause="store_rolled_back")
