@@ -1,0 +1,4 @@
+"""The published interfaces as code: events, commands, outputs, topics, and how each is identified.
+
+Everything here is pure. `docs/contracts/` is generated from this package by `make contracts`.
+"""

@@ -1,0 +1,155 @@
+"""The commands on `roll.commands.v1`: every human act, proposed by one officer and approved by another."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
+
+from shared.contracts.fields import (
+    Epoch,
+    FieldError,
+    Identifier,
+    PlainDate,
+    Reason,
+    Sha256,
+    Strict,
+    field_errors,
+)
+
+OFFICER_HEADER = "rollstream-officer"
+SIGNATURE_HEADER = "rollstream-signature"
+
+ReferenceKind = Literal["gazetteer", "stations", "model", "officers", "signing_key"]
+REFERENCE_KINDS: tuple[ReferenceKind, ...] = ("gazetteer", "stations", "model", "officers", "signing_key")
+
+Role = Literal["adjudicator", "approver", "publisher", "administrator", "marker"]
+
+
+class CommandType(StrEnum):
+    """`ce_type` of what lies on `roll.commands.v1`."""
+
+    APPROVED = "rollstream.command.approved.v1"
+    ADOPTED = "rollstream.reference.adopted.v1"
+    CUT_OFF = "rollstream.register.cut-off.v1"
+    DECIDED = "rollstream.conflict.decided.v1"
+    REVERSED = "rollstream.conflict.reversed.v1"
+    FINALISED = "rollstream.roll.finalised.v1"
+
+
+class Approved(Strict):
+    """Another officer agrees to exactly these bytes."""
+
+    command_id: Annotated[str, Field(min_length=1, max_length=256)]
+    command_sha256: Annotated[Sha256, Field(description="of the approved command's value")]
+    reason: Reason
+
+
+class Adopted(Strict):
+    """Reference data are in force."""
+
+    kind: ReferenceKind
+    version: Identifier
+    sha256: Annotated[Sha256, Field(description="of the file")]
+
+
+class CutOff(Strict):
+    """An epoch ends: 1, 2, …"""
+
+    epoch: Epoch
+
+
+class Version(Strict):
+    """One version of one registration."""
+
+    registration_id: Identifier
+    digest: Sha256
+
+
+class _OnPair(Strict):
+    pair: Annotated[list[Version], Field(min_length=2, max_length=2)]
+    reason: Reason
+
+    @model_validator(mode="after")
+    def _smaller_id_first(self) -> Self:
+        if self.pair[0].registration_id >= self.pair[1].registration_id:
+            raise PydanticCustomError("pair_order", "two registrations, the smaller id first")
+        return self
+
+
+class Decided(_OnPair):
+    """What two people say of a pair of versions; `keep` is the registration that stays."""
+
+    decision: Literal["same_person", "different_persons"]
+    keep: Identifier | None = None
+
+    @model_validator(mode="after")
+    def _keeps_one_of_them(self) -> Self:
+        if self.decision == "different_persons":
+            if self.keep is not None:
+                raise PydanticCustomError("keep", "different persons both stay")
+        elif self.keep not in [version.registration_id for version in self.pair]:
+            raise PydanticCustomError("keep", "keep is one of the pair")
+        return self
+
+
+class Reversed(_OnPair):
+    """The decision on a pair no longer counts."""
+
+
+class Election(Strict):
+    """The election that a roll is for."""
+
+    kind: Literal["national", "commune_council"]
+    day: PlainDate
+
+
+class Finalised(Strict):
+    """A roll is made of an epoch and published."""
+
+    roll: Identifier
+    epoch: Epoch
+    election: Election
+    kind: Literal["preliminary", "final"]
+    undecided: Literal["refuse", "hold_later"]
+
+
+Command = Approved | Adopted | CutOff | Decided | Reversed | Finalised
+
+MODELS: Mapping[str, type[Command]] = {
+    CommandType.APPROVED: Approved,
+    CommandType.ADOPTED: Adopted,
+    CommandType.CUT_OFF: CutOff,
+    CommandType.DECIDED: Decided,
+    CommandType.REVERSED: Reversed,
+    CommandType.FINALISED: Finalised,
+}
+
+PROPOSER_ROLE: Mapping[str, Role] = {
+    CommandType.ADOPTED: "administrator",
+    CommandType.CUT_OFF: "publisher",
+    CommandType.DECIDED: "adjudicator",
+    CommandType.REVERSED: "adjudicator",
+    CommandType.FINALISED: "publisher",
+}
+"""Who may propose what; an approval needs the role `approver`."""
+
+
+class InvalidCommand(ValueError):
+    """The command's data break the contract."""
+
+    def __init__(self, errors: list[FieldError]) -> None:
+        super().__init__("; ".join(f"{error['path']}: {error['rule']}" for error in errors))
+        self.errors = errors
+
+
+def parse(ce_type: str, data: Any) -> Command:
+    """The data of a command. Raises InvalidCommand."""
+    model = MODELS.get(ce_type)
+    if model is None:
+        raise InvalidCommand([{"path": "", "rule": "unknown_type"}])
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        raise InvalidCommand(field_errors(error)) from None

@@ -1,0 +1,188 @@
+"""The events that capture systems send, and what is asked of each field."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
+
+from shared.contracts.fields import (
+    CapturedDate,
+    Epoch,
+    FieldError,
+    Identifier,
+    NameText,
+    Offset,
+    Revision,
+    Sequence,
+    Strict,
+    Timestamp,
+    field_errors,
+)
+
+
+class EventType(StrEnum):
+    """`ce_type` of what lies on `registration.events.v1`."""
+
+    REGISTERED = "rollstream.registration.registered.v1"
+    CORRECTED = "rollstream.registration.corrected.v1"
+    TRANSFERRED = "rollstream.registration.transferred.v1"
+    REINSTATED = "rollstream.registration.reinstated.v1"
+    REMOVED = "rollstream.registration.removed.v1"
+    BATCH_CLOSED = "rollstream.capture.batch-closed.v1"
+    MARKER = "rollstream.register.marker.v1"
+
+
+Precision = Literal["day", "month", "year"]
+Sex = Literal["female", "male"]
+DocumentKind = Literal["national_id", "election_identity", "passport"]
+RemovalReason = Literal["moved", "deceased", "duplicate", "disenfranchised", "erroneous"]
+
+
+class Name(Strict):
+    """A name in Khmer, in Latin, or in both."""
+
+    km: NameText | None = None
+    latin: NameText | None = None
+
+    @model_validator(mode="after")
+    def _one_script(self) -> Self:
+        if self.km is None and self.latin is None:
+            raise PydanticCustomError("name_in_no_script", "a name needs at least one script")
+        return self
+
+
+class IdentityDocument(Strict):
+    """A document; digits of either script."""
+
+    kind: DocumentKind
+    number: Annotated[str, Field(pattern=r"^[0-9A-Za-z\u17e0-\u17e9 ./-]{1,32}$")]
+
+
+class Voter(Strict):
+    """The person, as captured."""
+
+    family_name: Name
+    given_name: Name
+    sex: Sex
+    date_of_birth: CapturedDate
+    date_of_birth_precision: Precision
+    identity_document: IdentityDocument | None = None
+    phone: Annotated[str, Field(pattern=r"^\+?[0-9\u17e0-\u17e9 ()./-]{6,24}$")] | None = None
+
+    @model_validator(mode="after")
+    def _missing_parts_are_01(self) -> Self:
+        known = {"day": 3, "month": 2, "year": 1}[self.date_of_birth_precision]
+        if any(part not in ("01", "០១") for part in self.date_of_birth.split("-")[known:]):
+            raise PydanticCustomError("date_of_birth_precision", "parts beyond the precision are written 01")
+        return self
+
+
+class Residence(Strict):
+    """Where the voter lives: a village's eight digits or a commune's six."""
+
+    village_code: Annotated[str, Field(pattern=r"^[0-9]{6}([0-9]{2})?$")]
+
+
+class Capture(Strict):
+    """Where, by whom, on what and when it was captured."""
+
+    office: Identifier
+    device: Identifier
+    operator: Identifier
+    batch: Identifier
+    sequence: Sequence
+    captured_at: Timestamp
+
+
+class Registration(Strict):
+    """The whole registration, as it is from this revision on."""
+
+    registration_id: Identifier
+    revision: Revision
+    voter: Voter
+    residence: Residence
+    polling_station: Identifier | None = None
+    capture: Capture
+
+
+class Registered(Registration):
+    """A first registration."""
+
+    revision: Annotated[Literal[1], Field(description="the first revision is 1")]
+
+
+class Removal(Strict):
+    """The registration ends."""
+
+    registration_id: Identifier
+    revision: Revision
+    reason: RemovalReason
+    capture: Capture
+
+
+class BatchClosed(Strict):
+    """A device says what it captured in a batch: `count` sequences from first to last, both included."""
+
+    office: Identifier
+    device: Identifier
+    batch: Identifier
+    first_sequence: Sequence
+    last_sequence: Annotated[int, Field(ge=-1, le=2**31 - 1)]
+    count: Annotated[int, Field(ge=0, le=100_000)]
+    closed_at: Timestamp
+
+    @model_validator(mode="after")
+    def _count_adds_up(self) -> Self:
+        if self.count != self.last_sequence - self.first_sequence + 1:
+            raise PydanticCustomError("count", "count is not last_sequence - first_sequence + 1")
+        return self
+
+
+class Marker(Strict):
+    """The end of an epoch in one partition; internal, signed by an officer with the role `marker`."""
+
+    epoch: Epoch
+    command_offset: Offset
+
+
+EventData = Registration | Removal | BatchClosed
+
+MODELS: Mapping[str, type[Registration] | type[Removal] | type[BatchClosed]] = {
+    EventType.REGISTERED: Registered,
+    EventType.CORRECTED: Registration,
+    EventType.TRANSFERRED: Registration,
+    EventType.REINSTATED: Registration,
+    EventType.REMOVED: Removal,
+    EventType.BATCH_CLOSED: BatchClosed,
+}
+"""The model of each type that capture systems send."""
+
+# Rules that belong to one field of the object that breaks them.
+_FIELD_OF_RULE = {"date_of_birth_precision": "date_of_birth", "count": "count"}
+
+
+class InvalidData(ValueError):
+    """The data break the contract; `errors` says where and which rule, never the value."""
+
+    def __init__(self, errors: list[FieldError]) -> None:
+        super().__init__("invalid")
+        self.errors = errors
+
+
+def parse(event_type: str, data: Any) -> EventData:
+    """The data of an event of a known type. Raises InvalidData; KeyError for a type that is not in MODELS."""
+    if not isinstance(data, dict):
+        raise InvalidData([{"path": "", "rule": "type"}])
+    try:
+        return MODELS[event_type].model_validate(data)
+    except ValidationError as error:
+        raise InvalidData([_at_field(item) for item in field_errors(error)]) from None
+
+
+def _at_field(item: FieldError) -> FieldError:
+    field = _FIELD_OF_RULE.get(item["rule"])
+    if field is None:
+        return item
+    return {"path": f"{item['path']}.{field}".lstrip("."), "rule": item["rule"]}

@@ -1,0 +1,112 @@
+"""The values that contracts are made of, and how a breach of one is told without repeating it."""
+
+import re
+from datetime import date, datetime
+from typing import Annotated, Any, TypedDict
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import PydanticCustomError
+
+KHMER_DIGITS = str.maketrans("០១២៣៤៥៦៧៨៩", "0123456789")
+"""Khmer digits to ASCII, for `str.translate`."""
+
+
+class Strict(BaseModel):
+    """Unknown fields are refused, nothing is coerced, values do not change."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class FieldError(TypedDict):
+    """Where and which rule; never the value."""
+
+    path: str
+    rule: str
+
+
+def parse_date(text: str) -> date:
+    """A date as captured, in digits of either script. Raises ValueError where there is no such day."""
+    return date.fromisoformat(text.translate(KHMER_DIGITS))
+
+
+def _real_date(text: str) -> str:
+    try:
+        parse_date(text)
+    except ValueError:
+        raise PydanticCustomError("no_such_day", "no such day") from None
+    return text
+
+
+def _real_time(text: str) -> str:
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        raise PydanticCustomError("no_such_time", "no such time") from None
+    return text
+
+
+def _not_blank(text: str) -> str:
+    if not any(character.isalpha() for character in text):
+        raise PydanticCustomError("blank", "no letter in it")
+    return text
+
+
+Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
+"""1 to 64 of A-Z a-z 0-9 - _ . (registration, roll, device, batch, office, operator, station, officer)."""
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+PlainDate = Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"), AfterValidator(_real_date)]
+CapturedDate = Annotated[
+    str,
+    Field(pattern=r"^[0-9\u17e0-\u17e9]{4}-[0-9\u17e0-\u17e9]{2}-[0-9\u17e0-\u17e9]{2}$"),
+    AfterValidator(_real_date),
+]
+"""A day in digits of either script."""
+
+Timestamp = Annotated[
+    str,
+    Field(
+        pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})$"
+    ),
+    AfterValidator(_real_time),
+]
+"""RFC 3339 with an offset."""
+
+NameText = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_not_blank)]
+Reason = Annotated[str, Field(min_length=1, max_length=1000)]
+Revision = Annotated[int, Field(ge=1, le=2**31 - 1)]
+Sequence = Annotated[int, Field(ge=0, le=2**31 - 1)]
+Epoch = Annotated[int, Field(ge=1, le=2**31 - 1)]
+Offset = Annotated[int, Field(ge=0, le=2**53 - 1)]
+
+_RULES = {
+    "missing": "missing",
+    "extra_forbidden": "unknown_field",
+    "string_pattern_mismatch": "pattern",
+    "string_too_short": "length",
+    "string_too_long": "length",
+    "too_short": "length",
+    "too_long": "length",
+    "literal_error": "enum",
+    "greater_than_equal": "range",
+    "less_than_equal": "range",
+}
+_TYPE = re.compile(r"_type$|_parsing$|^model_|^int_|^dict_|^tuple_|^list_")
+
+
+def field_errors(error: ValidationError) -> list[FieldError]:
+    """What is wrong, from the places and kinds alone: pydantic's own text repeats the input.
+
+    An unknown field is told by its parent's path, since its name comes from the sender.
+    """
+    return [
+        _field_error(item)
+        for item in error.errors(include_url=False, include_context=False, include_input=False)
+    ]
+
+
+def _field_error(item: Any) -> FieldError:
+    kind = item["type"]
+    loc = item["loc"][:-1] if kind == "extra_forbidden" else item["loc"]
+    rule = _RULES.get(kind) or ("type" if _TYPE.search(kind) else kind)
+    return {"path": ".".join(str(part) for part in loc), "rule": rule}

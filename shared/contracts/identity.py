@@ -1,0 +1,74 @@
+"""How things are named by their content: canonical bytes, digests, claim ids, signed bytes, the audit chain.
+
+Canonical JSON is RFC 8785 throughout, hashes are SHA-256 in lower-case hex.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import rfc8785
+
+CHAIN_START = bytes(32)
+"""h₀ of the audit chain over the commands topic."""
+
+VersionId = tuple[str, str]
+"""A registration's id and the digest of one of its versions."""
+
+
+def canonical(value: Any) -> bytes:
+    """RFC 8785 bytes of a JSON value.
+
+    Raises rfc8785.CanonicalizationError, which is a ValueError, for integers beyond ±(2⁵³ − 1) and others
+    that have no canonical form.
+    """
+    return rfc8785.dumps(value)
+
+
+def sha256_hex(data: bytes) -> str:
+    """SHA-256 in lower-case hex."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def without_nulls(value: Any) -> Any:
+    """The same JSON value with null members left out at every depth."""
+    if isinstance(value, Mapping):
+        return {name: without_nulls(item) for name, item in value.items() if item is not None}
+    return value
+
+
+def digest(voter: Mapping[str, Any], residence: Mapping[str, Any]) -> str:
+    """What a version says of the person, as captured: no new model or mended normaliser moves it."""
+    return sha256_hex(canonical(without_nulls({"residence": residence, "voter": voter})))
+
+
+def data_hash(data: Any) -> str | None:
+    """SHA-256 of an event's data by value, so that both CloudEvents modes agree.
+
+    None for data without a canonical form; such data never equals an accepted one.
+    """
+    try:
+        return sha256_hex(canonical(data))
+    except ValueError:
+        return None
+
+
+def ordered_pair(one: VersionId, other: VersionId) -> tuple[VersionId, VersionId]:
+    """The two versions, that of the smaller registration id first."""
+    return (one, other) if one <= other else (other, one)
+
+
+def claim_id(one: VersionId, other: VersionId) -> str:
+    """The name of a claim; both finders of a pair write the same one."""
+    return sha256_hex(canonical([list(version) for version in ordered_pair(one, other)]))
+
+
+def command_signing_bytes(register: str, ce_type: str, ce_id: str, value: bytes) -> bytes:
+    """What an officer signs: nothing signed for one register counts in another."""
+    return b"".join(part.encode() + b"\0" for part in (register, ce_type, ce_id)) + value
+
+
+def chain(head: bytes, ce_type: bytes, ce_id: bytes, officer: bytes, signature: bytes, value: bytes) -> bytes:
+    """The next head of the audit chain after one message of `roll.commands.v1`, as it lay there."""
+    message = hashlib.sha256(b"\0".join((ce_type, ce_id, officer, signature, value))).digest()
+    return hashlib.sha256(head + message).digest()

@@ -1,0 +1,103 @@
+"""JSON that has one meaning only (RFC 8259 with the refusals of RFC 7493, I-JSON).
+
+Python's own parser keeps the last of two members with one name and lets NaN, lone surrogates and
+control characters through; two readers of such a text would see two different captures.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+MAX_DEPTH = 32
+"""Deepest nesting read. A registration nests four levels; a bound keeps hostile input from the stack."""
+
+# DEL and the C1 set, which JSON itself would let through; the C0 set is refused by the parser.
+_RAW_CONTROL = re.compile("[\x7f-\x9f]")
+
+
+class RefusedJSON(ValueError):
+    """The bytes are not JSON that Rollstream reads. `code` says why and never repeats the input."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+def loads(raw: bytes) -> Any:
+    """Parse UTF-8 JSON.
+
+    Raises RefusedJSON with the code `not_utf8`, `no_json`, `duplicate_name`, `not_finite`,
+    `surrogate`, `control_character` or `too_deep`.
+    """
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError:
+        raise RefusedJSON("not_utf8") from None
+    try:
+        value = json.loads(
+            text, object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_float=_finite
+        )
+    except RefusedJSON:
+        raise
+    except RecursionError:
+        raise RefusedJSON("too_deep") from None
+    except ValueError as error:
+        # The parser itself refuses a raw control character inside a string.
+        raise RefusedJSON("control_character" if "control character" in str(error) else "no_json") from None
+    if _RAW_CONTROL.search(text):
+        raise RefusedJSON("control_character")
+    # A backslash is the only way left to write a control character or half a surrogate pair.
+    if "\\" in text:
+        for string in _strings(value):
+            _check(string)
+    _check_depth(value, MAX_DEPTH)
+    return value
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise RefusedJSON("duplicate_name")
+    return members
+
+
+def _refuse_constant(_: str) -> Any:
+    raise RefusedJSON("not_finite")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if value in (float("inf"), float("-inf")):
+        raise RefusedJSON("not_finite")
+    return value
+
+
+def _strings(value: Any) -> Iterator[str]:
+    pending = [value]
+    while pending:
+        item = pending.pop()
+        if isinstance(item, str):
+            yield item
+        elif isinstance(item, dict):
+            yield from item.keys()
+            pending.extend(item.values())
+        elif isinstance(item, list):
+            pending.extend(item)
+
+
+def _check(text: str) -> None:
+    for character in text:
+        if character < " " or "\x7f" <= character <= "\x9f":
+            raise RefusedJSON("control_character")
+        if "\ud800" <= character <= "\udfff":
+            raise RefusedJSON("surrogate")
+
+
+def _check_depth(value: Any, left: int) -> None:
+    if not isinstance(value, (dict, list)):
+        return
+    if left == 0:
+        raise RefusedJSON("too_deep")
+    for item in value.values() if isinstance(value, dict) else value:
+        _check_depth(item, left - 1)
