@@ -1,0 +1,181 @@
+"""Everything that an operator can set: environment variables with the prefix `ROLLSTREAM_`, nested by `__`.
+
+`ROLLSTREAM_KAFKA__BOOTSTRAP_SERVERS=broker:9092` sets `settings.kafka.bootstrap_servers`. The docstring below
+each setting is its documentation. Nothing is read at import time: `Settings()` reads the environment.
+"""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
+
+
+class _Group(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class KafkaSettings(_Group):
+    """How to reach Kafka, and what topics are made like."""
+
+    bootstrap_servers: str = "localhost:9092"
+    """Comma-separated `host:port` of some brokers."""
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    """What connections to brokers speak."""
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "GSSAPI"] = "PLAIN"
+    """How to log in, if the security protocol has SASL."""
+    sasl_username: str | None = None
+    """User for PLAIN and SCRAM."""
+    sasl_password: SecretStr | None = None
+    """Password for PLAIN and SCRAM."""
+    sasl_kerberos_service_name: str = "kafka"
+    """Service name of the brokers, for GSSAPI."""
+    sasl_kerberos_domain_name: str | None = None
+    """Domain of the brokers, for GSSAPI; null takes the broker's host."""
+    ssl_cafile: Path | None = None
+    """Certificate authorities in PEM that may sign a broker's certificate; null takes the system's."""
+    ssl_certfile: Path | None = None
+    """This client's certificate in PEM, for mutual TLS."""
+    ssl_keyfile: Path | None = None
+    """The private key of that certificate, in PEM."""
+    ssl_password: SecretStr | None = None
+    """Password of the private key."""
+    ssl_check_hostname: bool = True
+    """Whether a broker's certificate must carry its host name."""
+    partitions: int = Field(default=12, ge=1)
+    """Partitions of each topic (N of the contract); fixed for the life of a register."""
+    replication_factor: int = Field(default=1, ge=1)
+    """Copies of each partition; 3 in production."""
+    min_insync: int = Field(default=1, ge=1)
+    """In-sync copies that must take a record before it counts as acknowledged; 2 in production."""
+    request_timeout_ms: int = Field(default=15_000, ge=100)
+    """How long one request to a broker may take, in milliseconds."""
+
+
+class MongoSettings(_Group):
+    """How to reach MongoDB."""
+
+    uri: SecretStr = SecretStr("mongodb://localhost:27017")
+    """Connection string; may hold a password and is never logged."""
+    database: Identifier = "rollstream"
+    """Database of this register."""
+    in_limit: int = Field(default=1_000, ge=1)
+    """Longest list of values in one `$in`; short (50) where the store is slow at it."""
+    timeout_ms: int = Field(default=10_000, ge=100)
+    """How long to look for a server, and how long one call may take, in milliseconds."""
+
+
+class HttpSettings(_Group):
+    """Where health and metrics are served."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on; 0.0.0.0 inside a container."""
+    port: int = Field(default=8080, ge=0, le=65_535)
+    """Port to listen on; 0 takes a free one."""
+
+
+class SigningSettings(_Group):
+    """The key that signs lists and manifests (publisher)."""
+
+    key_file: Path | None = None
+    """Ed25519 private key in PEM (PKCS 8), readable by its owner only."""
+
+
+class MarkerSettings(_Group):
+    """The officer as whom registration signs markers."""
+
+    key_file: Path | None = None
+    """Ed25519 private key in PEM (PKCS 8), readable by its owner only."""
+    officer: Identifier = "marker"
+    """Name of that officer; it must hold the role `marker`."""
+
+
+class LimitSettings(_Group):
+    """Bounds on what comes in."""
+
+    event_bytes: int = Field(default=65_536, ge=1)
+    """Largest value plus headers (names and values) of an event, in bytes."""
+    message_bytes: int = Field(default=1_048_576, ge=1)
+    """Largest record on a topic, in bytes: a list of 750 entries must fit. Dead letters may be twice that."""
+    dead_letters: int = Field(default=1_000, ge=1)
+    """The service stops when more of the last `dead_letter_window` records than this were dead letters."""
+    dead_letter_window: int = Field(default=10_000, ge=1)
+    """How many records the limit looks back over."""
+
+
+class RuntimeSettings(_Group):
+    """The consumer runtime. Defaults are safe; see docs/operations.md before you change them."""
+
+    batch_size: int = Field(default=500, ge=1)
+    """Most records that a handler gets at once, over all its partitions."""
+    batch_timeout_ms: int = Field(default=200, ge=1)
+    """How long one poll waits for records, in milliseconds; a record that arrives ends the wait at once."""
+    group_instance_id: Identifier | None = None
+    """Name of this instance in its group: a restart within the session then moves no partition."""
+    session_timeout_ms: int = Field(default=30_000, ge=1_000)
+    """A member that sends no heartbeat for so long is taken for dead, in milliseconds."""
+    heartbeat_interval_ms: int = Field(default=3_000, ge=100)
+    """How often a heartbeat is sent, in milliseconds."""
+    rebalance_timeout_ms: int = Field(default=60_000, ge=1_000)
+    """How long members may take to rejoin in a rebalance, in milliseconds."""
+    max_poll_interval_ms: int = Field(default=300_000, ge=1_000)
+    """A member that does not poll for so long leaves its group, in milliseconds."""
+    drain_timeout_s: float = Field(default=30, gt=0)
+    """How long a rebalance waits for the batch in flight, in seconds."""
+    stop_timeout_s: float = Field(default=25, gt=0)
+    """How long SIGTERM waits for the batch in flight and for clients to close, in seconds."""
+    commit_timeout_s: float = Field(default=10, gt=0)
+    """How long a commit may take before it counts as an outage, in seconds."""
+    backoff_initial_s: float = Field(default=0.2, gt=0)
+    """First wait after a transient fault, in seconds; doubles each time."""
+    backoff_max_s: float = Field(default=15, gt=0)
+    """Longest wait after a transient fault, in seconds; below a third of `max_poll_interval_ms`."""
+    progress_timeout_s: float = Field(default=120, gt=0)
+    """Work without progress for so long turns `/health/live` to 503, in seconds."""
+    probe_interval_s: float = Field(default=5, gt=0)
+    """How often both servers are probed and the lag is measured, in seconds."""
+
+    @model_validator(mode="after")
+    def _bounds(self) -> Self:
+        if self.backoff_max_s >= self.max_poll_interval_ms / 3000:
+            raise ValueError("backoff_max_s must be below a third of max_poll_interval_ms")
+        if self.drain_timeout_s >= self.rebalance_timeout_ms / 1000:
+            raise ValueError("drain_timeout_s must be below rebalance_timeout_ms")
+        if self.heartbeat_interval_ms > self.session_timeout_ms / 3:
+            raise ValueError("heartbeat_interval_ms must be at most a third of session_timeout_ms")
+        return self
+
+
+with warnings.catch_warnings():
+    # `register` is the contract's word; it hides ABCMeta.register, which nobody calls on settings.
+    warnings.filterwarnings("ignore", message='Field name "register"')
+
+    class Settings(BaseSettings):
+        """All settings of a process."""
+
+        model_config = SettingsConfigDict(
+            env_prefix="ROLLSTREAM_",
+            env_nested_delimiter="__",
+            frozen=True,
+            extra="forbid",
+            use_attribute_docstrings=True,
+        )
+
+        register: Identifier
+        """The register that this deployment serves, such as `kh-2026`; nothing signed for another one counts."""
+        reference_dir: Path = Path(".rollstream/reference")
+        """Folder of the reference files, each named by its SHA-256."""
+        log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+        """Least severe level that is logged."""
+        kafka: KafkaSettings = KafkaSettings()
+        mongo: MongoSettings = MongoSettings()
+        http: HttpSettings = HttpSettings()
+        signing: SigningSettings = SigningSettings()
+        marker: MarkerSettings = MarkerSettings()
+        limits: LimitSettings = LimitSettings()
+        runtime: RuntimeSettings = RuntimeSettings()
