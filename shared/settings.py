@@ -167,7 +167,7 @@ with warnings.catch_warnings():
         )
 
         register: Identifier
-        """The register that this deployment serves, such as `kh-2026`; nothing signed for another one counts."""
+        """The register that this deployment serves, such as `kh-2026`; what is signed for another is void."""
         reference_dir: Path = Path(".rollstream/reference")
         """Folder of the reference files, each named by its SHA-256."""
         log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

@@ -1,0 +1,82 @@
+"""Structured logs, one JSON object a line on stderr, without personal data.
+
+Only the keys listed here come out; any other is dropped and named under `dropped`, so that a value which
+nobody thought of cannot leak. Exceptions are logged by type and place, never by their text, which may
+repeat an input value.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import traceback
+from collections.abc import MutableMapping
+from typing import Any
+
+import structlog
+
+ALLOWED_KEYS = frozenset({"attempt", "backoff", "cause", "codes", "command_id", "command_offset", "command_type", "count", "dropped", "entries", "epoch", "error", "event", "exit_code", "fault", "feed", "group", "host", "key_id", "kind", "level", "lists", "logger", "member", "offset", "offsets", "outcomes", "partition", "partitions", "path", "port", "progress", "reason", "records", "register", "roll", "rule", "seconds", "server", "service", "sha256", "signal", "state", "station", "timeout", "timestamp", "topic", "version", "where"})
+)
+
+
+def configure_logging(service: str, level: str = "INFO") -> None:
+    """Send structlog and the standard library's loggers through the allow-list to stderr."""
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(service=service)
+    processors: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        keep_allowed,
+    ]
+    structlog.configure(
+        processors=[*processors, structlog.processors.JSONRenderer()],
+        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level)),
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[structlog.stdlib.add_logger_name, _library_record, *processors],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.JSONRenderer(),
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    # Libraries may say what fails; their chatter is not ours.
+    root.setLevel(max(logging.WARNING, getattr(logging, level)))
+
+
+def keep_allowed(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Drop every key that is not in `ALLOWED_KEYS`, and name it under `dropped`."""
+    extra = sorted(key for key in event if key not in ALLOWED_KEYS and not key.startswith("_"))
+    for key in extra:
+        del event[key]
+    if extra:
+        event["dropped"] = extra
+    return event
+
+
+def _library_record(
+    _logger: object, _method: str, event: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    """A library's message is its template only: the arguments may hold a record."""
+    record = event.get("_record")
+    if isinstance(record, logging.LogRecord):
+        event["event"] = record.msg if isinstance(record.msg, str) and record.args else record.name
+        event["where"] = f"{record.filename}:{record.lineno}"
+        if record.exc_info and record.exc_info[1] is not None:
+            event.update(describe(record.exc_info[1]))
+    event.pop("exc_info", None)
+    return event
+
+
+def describe(error: BaseException) -> dict[str, str]:
+    """Type and innermost places of an exception, for `log.error(..., **describe(error))`; never its text."""
+    frames = traceback.extract_tb(error.__traceback__)[-4:]
+    where = " < ".join(f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno}" for frame in reversed(frames))
+    return {"error": type(error).__name__, "where": where}

@@ -1,0 +1,109 @@
+"""The options of every Kafka client that Rollstream makes, in one place.
+
+The libraries' defaults are not safe: acks (1), idempotence (off), auto_offset_reset (latest), automatic commits
+(on), isolation (uncommitted), rebalance timeout (the session's). And no topic is made by accident: see
+`topics_missing`.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Collection
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.client import AIOKafkaClient
+from aiokafka.helpers import create_ssl_context
+
+from shared.settings import KafkaSettings, Settings
+
+
+def _ssl_context(kafka: KafkaSettings) -> ssl.SSLContext | None:
+    if kafka.security_protocol not in ("SSL", "SASL_SSL"):
+        return None
+    context: ssl.SSLContext = create_ssl_context(
+        cafile=kafka.ssl_cafile and str(kafka.ssl_cafile),
+        certfile=kafka.ssl_certfile and str(kafka.ssl_certfile),
+        keyfile=kafka.ssl_keyfile and str(kafka.ssl_keyfile),
+        password=kafka.ssl_password and kafka.ssl_password.get_secret_value(),
+    )
+    context.check_hostname = kafka.ssl_check_hostname
+    return context
+
+
+def connection_options(kafka: KafkaSettings, client_id: str) -> dict[str, Any]:
+    """What every client needs to reach the brokers: addresses, TLS, login and time-outs."""
+    return {
+        "bootstrap_servers": kafka.bootstrap_servers,
+        "client_id": client_id,
+        "request_timeout_ms": kafka.request_timeout_ms,
+        "retry_backoff_ms": 200,
+        "metadata_max_age_ms": 60_000,
+        "security_protocol": kafka.security_protocol,
+        "ssl_context": _ssl_context(kafka),
+        "sasl_mechanism": kafka.sasl_mechanism,
+        "sasl_plain_username": kafka.sasl_username,
+        "sasl_plain_password": kafka.sasl_password and kafka.sasl_password.get_secret_value(),
+        "sasl_kerberos_service_name": kafka.sasl_kerberos_service_name,
+        "sasl_kerberos_domain_name": kafka.sasl_kerberos_domain_name,
+    }
+
+
+def reader_options(settings: Settings) -> dict[str, Any]:
+    """How any consumer reads: from the beginning unless told otherwise, whole and committed records only."""
+    return {
+        "auto_offset_reset": "earliest",
+        "isolation_level": "read_committed",
+        "check_crcs": True,
+        # Dead letters are twice a message; a smaller fetch size would skip a large record.
+        "max_partition_fetch_bytes": 2 * settings.limits.message_bytes,
+        "fetch_max_wait_ms": 500,
+    }
+
+
+def group_options(settings: Settings) -> dict[str, Any]:
+    """How a member of a group behaves; commits are ours to make, after the effects (see `consumer.py`)."""
+    runtime = settings.runtime
+    return {
+        "group_instance_id": runtime.group_instance_id,
+        "session_timeout_ms": runtime.session_timeout_ms,
+        "heartbeat_interval_ms": runtime.heartbeat_interval_ms,
+        "rebalance_timeout_ms": runtime.rebalance_timeout_ms,
+        "max_poll_interval_ms": runtime.max_poll_interval_ms,
+    }
+
+
+def producer_options(settings: Settings) -> dict[str, Any]:
+    """How outputs are sent: acknowledged by all in-sync copies, once, in order within a partition."""
+    return {
+        "acks": "all",
+        "enable_idempotence": True,
+        "compression_type": "lz4",
+        "linger_ms": 2,
+        "max_batch_size": 131_072,
+        "max_request_size": 2 * settings.limits.message_bytes,
+    }
+
+
+def make_reader(settings: Settings, client_id: str) -> AIOKafkaConsumer:
+    """A consumer without a group, for feeds and probes: start it, then assign and seek. Needs a running loop."""
+    return AIOKafkaConsumer(
+        **connection_options(settings.kafka, client_id),
+        **reader_options(settings),
+        group_id=None,
+        enable_auto_commit=False,
+    )
+
+
+def make_producer(settings: Settings, client_id: str) -> AIOKafkaProducer:
+    """A producer with the safe options; needs a running loop."""
+    return AIOKafkaProducer(**connection_options(settings.kafka, client_id), **producer_options(settings))
+
+
+async def topics_missing(client: AIOKafkaClient, topics: Collection[str]) -> list[str]:
+    """Which of `topics` do not exist, asked without naming them: naming one may make the broker create it.
+
+    Raises a `KafkaError` if no broker answers.
+    """
+    existing = (await client.fetch_all_metadata()).topics(exclude_internal_topics=False)
+    return sorted(set(topics) - set(existing))
