@@ -99,8 +99,8 @@ class Mongo:
         """Do `writes` in one unordered bulk write; answers the positions of those that lost their guard.
 
         A guarded upsert whose filter matches nothing tries to insert and meets its own `_id` (E11000): a
-        newer document is there already, which is expected. Raises `TransientError` if the server was away or the
-        majority was not reached, `StoreWriteError` for anything else.
+        newer document is there already, which is expected. Raises `TransientError` if the server was away or
+        the majority was not reached, `StoreWriteError` for anything else.
         """
         if not writes:
             return frozenset()

@@ -1,7 +1,7 @@
 """The options of every Kafka client that Rollstream makes, in one place.
 
-The libraries' defaults are not safe: acks (1), idempotence (off), auto_offset_reset (latest), automatic commits
-(on), isolation (uncommitted), rebalance timeout (the session's). And no topic is made by accident: see
+The libraries' defaults are not safe: acks (1), idempotence (off), auto_offset_reset (latest), automatic
+commits (on), isolation (uncommitted), rebalance timeout (the session's). And no topic is made by accident: see
 `topics_missing`.
 """
 
@@ -86,7 +86,7 @@ def producer_options(settings: Settings) -> dict[str, Any]:
 
 
 def make_reader(settings: Settings, client_id: str) -> AIOKafkaConsumer:
-    """A consumer without a group, for feeds and probes: start it, then assign and seek. Needs a running loop."""
+    """A consumer without a group, for feeds and probes: start, assign, seek. Needs a running loop."""
     return AIOKafkaConsumer(
         **connection_options(settings.kafka, client_id),
         **reader_options(settings),
