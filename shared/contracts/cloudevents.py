@@ -32,7 +32,7 @@ REASONS: Mapping[str, str] = {
     "no_json": "the value is not JSON",
     "not_utf8": "the value is not UTF-8",
     "duplicate_name": "a JSON object has two members with one name",
-    "not_finite": "JSON with NaN or an infinity",
+    "not_finite": "JSON with NaN, an infinity, or a number beyond what a double holds",
     "surrogate": "JSON with half of a surrogate pair",
     "control_character": "JSON with a control character in a string",
     "too_deep": "JSON nested too deep",
@@ -62,7 +62,7 @@ def decode(value: bytes | None, headers: Headers, fault: str | None = None) -> E
     Raises Undecodable with one of REASONS.
     """
     size = len(value or b"") + sum(
-        len(name.encode("utf-8", "surrogateescape")) + len(content or b"") for name, content in headers
+        len(name.encode("utf-8", "surrogatepass")) + len(content or b"") for name, content in headers
     )
     if size > EVENT_LIMIT:
         raise Undecodable("too_large", f"{size} bytes")

@@ -42,7 +42,9 @@ class Approved(Strict):
     """Another officer agrees to exactly these bytes."""
 
     command_id: Annotated[str, Field(min_length=1, max_length=256)]
-    command_sha256: Annotated[Sha256, Field(description="of the approved command's value")]
+    """`ce_id` of the command."""
+    command_sha256: Sha256
+    """SHA-256 of the approved command's value, in lower-case hex."""
     reason: Reason
 
 
@@ -50,25 +52,32 @@ class Adopted(Strict):
     """Reference data are in force."""
 
     kind: ReferenceKind
+    """What the file is."""
     version: Identifier
-    sha256: Annotated[Sha256, Field(description="of the file")]
+    """The administrator's name for this version."""
+    sha256: Sha256
+    """SHA-256 of the file, in lower-case hex."""
 
 
 class CutOff(Strict):
     """An epoch ends: 1, 2, …"""
 
     epoch: Epoch
+    """The epoch that ends: one more than the last."""
 
 
 class Version(Strict):
     """One version of one registration."""
 
     registration_id: Identifier
+    """The registration."""
     digest: Sha256
+    """Digest of the version, in lower-case hex."""
 
 
 class _OnPair(Strict):
     pair: Annotated[list[Version], Field(min_length=2, max_length=2)]
+    """Two versions of two registrations, the smaller id first."""
     reason: Reason
 
     @model_validator(mode="after")
@@ -82,7 +91,9 @@ class Decided(_OnPair):
     """What two people say of a pair of versions; `keep` is the registration that stays."""
 
     decision: Literal["same_person", "different_persons"]
+    """What the officers found."""
     keep: Identifier | None = None
+    """The registration that stays, for `same_person`; otherwise missing or null."""
 
     @model_validator(mode="after")
     def _keeps_one_of_them(self) -> Self:
@@ -102,17 +113,23 @@ class Election(Strict):
     """The election that a roll is for."""
 
     kind: Literal["national", "commune_council"]
+    """What is elected."""
     day: PlainDate
+    """Election day; voters are 18 by then."""
 
 
 class Finalised(Strict):
     """A roll is made of an epoch and published."""
 
     roll: Identifier
+    """Name of the roll."""
     epoch: Epoch
+    """The epoch that it is made of."""
     election: Election
     kind: Literal["preliminary", "final"]
+    """Whether later versions are expected."""
     undecided: Literal["refuse", "hold_later"]
+    """What undecided conflicts do: refuse the roll, or hold the later registration."""
 
 
 Command = Approved | Adopted | CutOff | Decided | Reversed | Finalised

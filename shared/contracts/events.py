@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 from shared.contracts.fields import (
+    KHMER_DIGITS,
     CapturedDate,
     Epoch,
     FieldError,
@@ -40,11 +41,21 @@ DocumentKind = Literal["national_id", "election_identity", "passport"]
 RemovalReason = Literal["moved", "deceased", "duplicate", "disenfranchised", "erroneous"]
 
 
+# What `_one_script` asks, for readers of the JSON Schema.
+_ONE_SCRIPT: Any = {
+    "anyOf": [{"required": [name], "properties": {name: {"type": "string"}}} for name in ("km", "latin")]
+}
+
+
 class Name(Strict):
-    """A name in Khmer, in Latin, or in both."""
+    """A name in Khmer, in Latin, or in both; at least one is given, the other may be missing or null."""
+
+    model_config = ConfigDict(json_schema_extra=_ONE_SCRIPT)
 
     km: NameText | None = None
+    """In Khmer script."""
     latin: NameText | None = None
+    """In Latin script."""
 
     @model_validator(mode="after")
     def _one_script(self) -> Self:
@@ -54,10 +65,12 @@ class Name(Strict):
 
 
 class IdentityDocument(Strict):
-    """A document; digits of either script."""
+    """What the voter showed."""
 
     kind: DocumentKind
+    """Which document."""
     number: Annotated[str, Field(pattern=r"^[0-9A-Za-z\u17e0-\u17e9 ./-]{1,32}$")]
+    """Its number as written; digits of either script."""
 
 
 class Voter(Strict):
@@ -66,15 +79,19 @@ class Voter(Strict):
     family_name: Name
     given_name: Name
     sex: Sex
+    """As on the document."""
     date_of_birth: CapturedDate
+    """As captured, in digits of either script; parts beyond the precision are written 01."""
     date_of_birth_precision: Precision
+    """What of the date is known: the day, the month, or only the year."""
     identity_document: IdentityDocument | None = None
     phone: Annotated[str, Field(pattern=r"^\+?[0-9\u17e0-\u17e9 ()./-]{6,24}$")] | None = None
+    """A telephone number as written; digits of either script."""
 
     @model_validator(mode="after")
     def _missing_parts_are_01(self) -> Self:
         known = {"day": 3, "month": 2, "year": 1}[self.date_of_birth_precision]
-        if any(part not in ("01", "០១") for part in self.date_of_birth.split("-")[known:]):
+        if any(part != "01" for part in self.date_of_birth.translate(KHMER_DIGITS).split("-")[known:]):
             raise PydanticCustomError("date_of_birth_precision", "parts beyond the precision are written 01")
         return self
 
@@ -83,42 +100,54 @@ class Residence(Strict):
     """Where the voter lives: a village's eight digits or a commune's six."""
 
     village_code: Annotated[str, Field(pattern=r"^[0-9]{6}([0-9]{2})?$")]
+    """Code of the gazetteer: a village's eight digits, or a commune's six where no more is known."""
 
 
 class Capture(Strict):
     """Where, by whom, on what and when it was captured."""
 
     office: Identifier
+    """The office, such as its commune's code."""
     device: Identifier
+    """The device; unique in the register."""
     operator: Identifier
+    """Who captured it."""
     batch: Identifier
+    """The device's batch that this capture belongs to."""
     sequence: Sequence
+    """Place in the batch, without gaps: a missing one is told in the receipt."""
     captured_at: Timestamp
+    """When, by the device's clock and its own offset."""
 
 
 class Registration(Strict):
     """The whole registration, as it is from this revision on."""
 
     registration_id: Identifier
+    """The registration; also the record's key."""
     revision: Revision
     voter: Voter
     residence: Residence
     polling_station: Identifier | None = None
+    """A station of the residence's commune, if one was asked for."""
     capture: Capture
 
 
 class Registered(Registration):
     """A first registration."""
 
-    revision: Annotated[Literal[1], Field(description="the first revision is 1")]
+    revision: Literal[1]
+    """The first revision is 1."""
 
 
 class Removal(Strict):
     """The registration ends."""
 
     registration_id: Identifier
+    """The registration; also the record's key."""
     revision: Revision
     reason: RemovalReason
+    """Why it ends."""
     capture: Capture
 
 
@@ -126,12 +155,19 @@ class BatchClosed(Strict):
     """A device says what it captured in a batch: `count` sequences from first to last, both included."""
 
     office: Identifier
+    """The office that the device belongs to."""
     device: Identifier
+    """The device; also the record's key."""
     batch: Identifier
+    """The batch that is closed."""
     first_sequence: Sequence
+    """The first sequence of the batch."""
     last_sequence: Annotated[int, Field(ge=-1, le=2**31 - 1)]
+    """The last sequence; first_sequence - 1 for an empty batch."""
     count: Annotated[int, Field(ge=0, le=100_000)]
+    """How many: last_sequence - first_sequence + 1."""
     closed_at: Timestamp
+    """When, by the device's clock and its own offset."""
 
     @model_validator(mode="after")
     def _count_adds_up(self) -> Self:
@@ -144,7 +180,9 @@ class Marker(Strict):
     """The end of an epoch in one partition; internal, signed by an officer with the role `marker`."""
 
     epoch: Epoch
+    """The epoch that ends here."""
     command_offset: Offset
+    """Where on `roll.commands.v1` its cut-off took effect."""
 
 
 EventData = Registration | Removal | BatchClosed

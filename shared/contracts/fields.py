@@ -1,7 +1,7 @@
 """The values that contracts are made of, and how a breach of one is told without repeating it."""
 
 import re
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Any, TypedDict
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
@@ -14,7 +14,7 @@ KHMER_DIGITS = str.maketrans("០១២៣៤៥៦៧៨៩", "0123456789")
 class Strict(BaseModel):
     """Unknown fields are refused, nothing is coerced, values do not change."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True)
 
 
 class FieldError(TypedDict):
@@ -39,8 +39,9 @@ def _real_date(text: str) -> str:
 
 def _real_time(text: str) -> str:
     try:
-        datetime.fromisoformat(text)
-    except ValueError:
+        # Nobody who compares times may be stopped by one that leaves the calendar in UTC.
+        datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, OverflowError):
         raise PydanticCustomError("no_such_time", "no such time") from None
     return text
 
@@ -51,30 +52,52 @@ def _not_blank(text: str) -> str:
     return text
 
 
+# A description here is for fields that say no more of themselves; a field's docstring does not replace it.
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
 """1 to 64 of A-Z a-z 0-9 - _ . (registration, roll, device, batch, office, operator, station, officer)."""
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-PlainDate = Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"), AfterValidator(_real_date)]
+PlainDate = Annotated[
+    str,
+    Field(
+        pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$",
+        json_schema_extra={"format": "date"},
+    ),
+    AfterValidator(_real_date),
+]
 CapturedDate = Annotated[
     str,
-    Field(pattern=r"^[0-9\u17e0-\u17e9]{4}-[0-9\u17e0-\u17e9]{2}-[0-9\u17e0-\u17e9]{2}$"),
+    Field(
+        pattern=r"^[0-9\u17e0-\u17e9]{4}-[0-9\u17e0-\u17e9]{2}-[0-9\u17e0-\u17e9]{2}$",
+    ),
     AfterValidator(_real_date),
 ]
 """A day in digits of either script."""
 
+_CLOCK = r"([01][0-9]|2[0-3]):[0-5][0-9]"
 Timestamp = Annotated[
     str,
     Field(
-        pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})$"
+        # Hours and minutes are bounded here, since versions of Python differ on 24:00.
+        pattern=rf"^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}T{_CLOCK}:[0-5][0-9](\.[0-9]{{1,9}})?(Z|[+-]{_CLOCK})$",
+        json_schema_extra={"format": "date-time"},
     ),
     AfterValidator(_real_time),
 ]
 """RFC 3339 with an offset."""
 
-NameText = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_not_blank)]
-Reason = Annotated[str, Field(min_length=1, max_length=1000)]
-Revision = Annotated[int, Field(ge=1, le=2**31 - 1)]
+NameText = Annotated[
+    str,
+    Field(min_length=1, max_length=100, description="1 to 100 characters, at least one of them a letter"),
+    AfterValidator(_not_blank),
+]
+Reason = Annotated[str, Field(min_length=1, max_length=1000, description="why, in the officer's words")]
+Revision = Annotated[
+    int,
+    Field(
+        ge=1, le=2**31 - 1, description="the capture system's own count; grows by 1 to 1,000 with each event"
+    ),
+]
 Sequence = Annotated[int, Field(ge=0, le=2**31 - 1)]
 Epoch = Annotated[int, Field(ge=1, le=2**31 - 1)]
 Offset = Annotated[int, Field(ge=0, le=2**53 - 1)]

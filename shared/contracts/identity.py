@@ -34,6 +34,8 @@ def without_nulls(value: Any) -> Any:
     """The same JSON value with null members left out at every depth."""
     if isinstance(value, Mapping):
         return {name: without_nulls(item) for name, item in value.items() if item is not None}
+    if isinstance(value, list):
+        return [without_nulls(item) for item in value]  # elements keep their places, null or not
     return value
 
 
@@ -64,8 +66,12 @@ def claim_id(one: VersionId, other: VersionId) -> str:
 
 
 def command_signing_bytes(register: str, ce_type: str, ce_id: str, value: bytes) -> bytes:
-    """What an officer signs: nothing signed for one register counts in another."""
-    return b"".join(part.encode() + b"\0" for part in (register, ce_type, ce_id)) + value
+    """What an officer signs: nothing signed for one register counts in another.
+
+    Type and id may hold surrogate escapes: what others put into a header is signed as its bytes.
+    """
+    parts = (register, ce_type, ce_id)
+    return b"".join(part.encode("utf-8", "surrogateescape") + b"\0" for part in parts) + value
 
 
 def chain(head: bytes, ce_type: bytes, ce_id: bytes, officer: bytes, signature: bytes, value: bytes) -> bytes:

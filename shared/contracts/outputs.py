@@ -1,14 +1,10 @@
-"""What Rollstream writes: accepted records, rejections, receipts, claims, lists, manifests.
-
-Rows, lists and manifests are hashed or signed as RFC 8785 JSON of exactly these members, nulls included.
-"""
+"""What services write to each other and back to capture systems; `lists` has what downstream systems read."""
 
 from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from shared.contracts.commands import Election
 from shared.contracts.events import (
     Capture,
     DocumentKind,
@@ -19,6 +15,45 @@ from shared.contracts.events import (
     Voter,
 )
 from shared.contracts.fields import Epoch, Identifier, Offset, PlainDate, Revision, Sha256, Strict, Timestamp
+from shared.contracts.lists import (
+    Entries as Entries,
+)
+from shared.contracts.lists import (
+    Entry as Entry,
+)
+from shared.contracts.lists import (
+    ListHead as ListHead,
+)
+from shared.contracts.lists import (
+    ListName as ListName,
+)
+from shared.contracts.lists import (
+    ProvinceManifest as ProvinceManifest,
+)
+from shared.contracts.lists import (
+    ProvinceManifestHead as ProvinceManifestHead,
+)
+from shared.contracts.lists import (
+    Reference as Reference,
+)
+from shared.contracts.lists import (
+    RemovedEntries as RemovedEntries,
+)
+from shared.contracts.lists import (
+    RemovedEntry as RemovedEntry,
+)
+from shared.contracts.lists import (
+    RollManifest as RollManifest,
+)
+from shared.contracts.lists import (
+    RollManifestHead as RollManifestHead,
+)
+from shared.contracts.lists import (
+    Signature as Signature,
+)
+from shared.contracts.lists import (
+    StationList as StationList,
+)
 
 
 class OutputType(StrEnum):
@@ -67,27 +102,34 @@ class Source(Strict):
     """A record of `registration.events.v1`."""
 
     partition: Annotated[int, Field(ge=0)]
+    """Its partition."""
     offset: Offset
+    """Its offset."""
 
 
 class TopicSource(Source):
     """A record of any topic."""
 
     topic: str
+    """Its topic."""
 
 
 class NormalisedName(Strict):
     """A name as the normaliser leaves it."""
 
     km: str | None
+    """In Khmer script, in canonical encoding order; null if there is none."""
     latin: str | None
+    """In Latin script, folded; null if there is none."""
 
 
 class NormalisedDocument(Strict):
     """A document's kind and its number in ASCII capitals and digits."""
 
     kind: DocumentKind
+    """Which document."""
     number: str
+    """Its number."""
 
 
 class NormalisedVoter(Strict):
@@ -96,10 +138,14 @@ class NormalisedVoter(Strict):
     family_name: NormalisedName
     given_name: NormalisedName
     sex: Sex
+    """As captured."""
     date_of_birth: PlainDate
+    """YYYY-MM-DD in ASCII digits."""
     date_of_birth_precision: Precision
+    """What of the date is known."""
     identity_document: NormalisedDocument | None
     phone: str | None
+    """Its digits; null if there is none."""
 
 
 class AcceptedVoter(Voter):
@@ -112,218 +158,139 @@ class ResolvedResidence(Strict):
     """The codes of the places; village null for a residence known by commune only."""
 
     province: str
+    """Two digits."""
     district: str
+    """Four digits."""
     commune: str
+    """Six digits."""
     village: str | None
+    """Eight digits; null where only the commune is known."""
 
 
 class Accepted(Strict):
     """An accepted version; for a removal no voter, residence or station, and the digest that it leaves."""
 
     registration_id: Identifier
+    """The registration; also the record's key."""
     revision: Revision
     status: Literal["active", "removed"]
+    """Whether the registration is in force."""
     voter: AcceptedVoter | None = None
+    """Missing or null for a removal."""
     residence: ResolvedResidence | None = None
+    """Missing or null for a removal."""
     polling_station: Identifier | None = None
+    """The station asked for, if any."""
     removal_reason: RemovalReason | None = None
+    """Why it ended; missing or null if it did not."""
     capture: Capture
     event_source: str
+    """`ce_source` of the event."""
     event_id: str
+    """`ce_id` of the event."""
     epoch: Epoch
+    """The epoch of the event's offset."""
     digest: Sha256
+    """What this version says of the person, as captured, in lower-case hex; see the vectors."""
     first_accepted_at: Timestamp
+    """Kafka timestamp of the registration's first accepted event, in UTC with milliseconds."""
     source: Source
+    """The event."""
 
 
 class ErrorItem(Strict):
     """Where and which rule; never the value."""
 
     path: str
+    """Dotted path of the field; empty for the whole event."""
     rule: str
+    """Short stable code of the broken rule."""
 
 
 class Rejected(Strict):
     """What came of a decodable event that is wrong."""
 
     event_source: str
+    """`ce_source` of the event."""
     event_id: str
+    """`ce_id` of the event."""
     office: Identifier | None
+    """As far as it could be read."""
     device: Identifier | None
+    """As far as it could be read."""
     registration_id: Identifier | None
-    reason: RejectionReason
+    """As far as it could be read; null for a batch-closed."""
+    reason: Annotated[RejectionReason, Field(strict=False)]
+    """The first that applies."""
     errors: list[ErrorItem]
+    """What is wrong where."""
     source: TopicSource
+    """The event."""
 
 
 class Receipt(Strict):
     """What is known of a closed batch: `received` and `count` are numbers, the others sequences."""
 
     office: Identifier
+    """The office."""
     device: Identifier
+    """The device."""
     batch: Identifier
+    """The batch."""
     count: int
+    """Sequences that the device counts."""
     received: int
+    """Distinct sequences seen in decodable events, whatever their outcome."""
     missing: list[int]
+    """Sequences of the batch not seen, ascending."""
     rejected: list[int]
+    """Sequences seen in rejected events only, ascending."""
     complete: bool
+    """Nothing is missing: the device may wipe the batch."""
 
 
 class Evidence(Strict):
     """One comparison of a claim: the level of agreement and its weight in bits (log2 of m/u)."""
 
     field: str
+    """The real-world fact compared."""
     level: str
+    """Level of agreement."""
     weight: float
+    """log2(m/u), in bits."""
 
 
 class VersionRef(Strict):
     """A version of a registration."""
 
     registration_id: Identifier
+    """The registration."""
     digest: Sha256
+    """Digest of the version, in lower-case hex."""
 
 
 class Claim(Strict):
     """Two versions of two registrations look like one person."""
 
     claim_id: Sha256
+    """SHA-256 in hex of the pair; see the vectors."""
     other: VersionRef
     class_: Annotated[Literal["resend", "multiple_registration"], Field(alias="class")]
+    """Whether one capture was sent twice, or a person registered twice."""
     probability: Annotated[float, Field(ge=0, le=1)]
+    """That the two are one person."""
     weight: float
+    """Sum of the evidence and the prior, in bits."""
     evidence: list[Evidence]
-    model: Annotated[str, Field(description="SHA-256 of the model file")]
+    """One item a comparison."""
+    model: Sha256
+    """SHA-256 of the model file."""
     epoch: Epoch
+    """The later of the epochs in which the two versions first appeared."""
 
 
 class Checked(Accepted):
     """An accepted version with every claim that it takes part in."""
 
     claims: list[Claim]
-
-
-class ListName(Strict):
-    """A name as captured; a missing script is null."""
-
-    km: str | None
-    latin: str | None
-
-
-class Entry(Strict):
-    """A row of a list: who votes at the station."""
-
-    serial: Annotated[int, Field(ge=1, le=750)]
-    registration_id: Identifier
-    family_name: ListName
-    given_name: ListName
-    sex: Sex
-    date_of_birth: PlainDate
-    date_of_birth_precision: Precision
-    village_code: str
-
-
-class RemovedEntry(Strict):
-    """Who stood at this station in the version before and does not now."""
-
-    registration_id: Identifier
-    reason: RemovalReason | Literal["decided", "transferred", "reassigned", "held", "age"]
-    by: str | None
-
-
-Entries = list[Entry]
-RemovedEntries = list[RemovedEntry]
-
-
-class Reference(Strict):
-    """SHA-256 of the reference data that a list was made with."""
-
-    gazetteer: Sha256
-    stations: Sha256
-    model: Sha256
-
-
-class ListHead(Strict):
-    """What is signed of a list."""
-
-    register: Identifier
-    roll: Identifier
-    kind: Literal["preliminary", "final"]
-    version: Annotated[int, Field(ge=1)]
-    epoch: Epoch
-    command_offset: Offset
-    election: Election
-    station: Identifier
-    commune: str
-    count: Annotated[int, Field(ge=0, le=750)]
-    removed_count: Annotated[int, Field(ge=0)]
-    merkle_root: Sha256
-    replaces: int | None
-    reference: Reference
-
-
-class Signature(Strict):
-    """Ed25519 (RFC 8032) over the RFC 8785 JSON of what is signed."""
-
-    algorithm: Literal["Ed25519"]
-    key_id: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
-    value: Annotated[str, Field(description="base64")]
-
-
-class StationList(Strict):
-    """One message of `roll.lists.v1`."""
-
-    list: ListHead
-    entries: Entries
-    removed: RemovedEntries
-    signature: Signature
-
-
-class ProvinceManifestHead(Strict):
-    """What is signed of a province's manifest."""
-
-    register: Identifier
-    roll: Identifier
-    kind: Literal["preliminary", "final"]
-    version: int
-    epoch: Epoch
-    command_offset: Offset
-    election: Election
-    province: str
-    stations: int
-    entries: int
-    excluded: dict[str, int]
-    lists_root: Sha256
-
-
-class ProvinceManifest(Strict):
-    """One message of `roll.manifests.v1`: the lists of a province, [station, count, merkle_root]."""
-
-    manifest: ProvinceManifestHead
-    lists: list[tuple[str, int, str]]
-    signature: Signature
-
-
-class RollManifestHead(Strict):
-    """What is signed of a roll's manifest."""
-
-    register: Identifier
-    roll: Identifier
-    kind: Literal["preliminary", "final"]
-    version: int
-    epoch: Epoch
-    command_offset: Offset
-    election: Election
-    stations: int
-    entries: int
-    excluded: dict[str, int]
-    roll_root: Sha256
-    audit_head: Sha256
-
-
-class RollManifest(Strict):
-    """The last message of a version: the provinces, [province, stations, entries, lists_root]."""
-
-    manifest: RollManifestHead
-    provinces: list[tuple[str, int, int, str]]
-    signature: Signature
+    """By other registration and digest."""

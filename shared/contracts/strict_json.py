@@ -35,9 +35,7 @@ def loads(raw: bytes) -> Any:
     except UnicodeDecodeError:
         raise RefusedJSON("not_utf8") from None
     try:
-        value = json.loads(
-            text, object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_float=_finite
-        )
+        value = _DECODER.decode(text)
     except RefusedJSON:
         raise
     except RecursionError:
@@ -71,6 +69,18 @@ def _finite(text: str) -> float:
     if value in (float("inf"), float("-inf")):
         raise RefusedJSON("not_finite")
     return value
+
+
+def _integer(text: str) -> int:
+    # More digits than a double holds: refused as 1e999 is, before the interpreter's own limit strikes.
+    if len(text) > 300:
+        _finite(text)
+    return int(text)
+
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_float=_finite, parse_int=_integer
+)
 
 
 def _strings(value: Any) -> Iterator[str]:

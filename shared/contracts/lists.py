@@ -1,0 +1,193 @@
+"""What downstream systems read: the list of each station, and the manifests that make lists a roll.
+
+Rows, lists and manifests are hashed or signed as RFC 8785 JSON of exactly these members, nulls included.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from shared.contracts.commands import Election
+from shared.contracts.events import Precision, RemovalReason, Sex
+from shared.contracts.fields import Epoch, Identifier, Offset, PlainDate, Sha256, Strict
+
+
+class ListName(Strict):
+    """A name as captured; a missing script is null."""
+
+    km: str | None
+    """In Khmer script."""
+    latin: str | None
+    """In Latin script."""
+
+
+class Entry(Strict):
+    """A row of a list: who votes at the station."""
+
+    serial: Annotated[int, Field(ge=1, le=750)]
+    """Place in the list, from 1."""
+    registration_id: Identifier
+    """The registration."""
+    family_name: ListName
+    given_name: ListName
+    sex: Sex
+    """As captured."""
+    date_of_birth: PlainDate
+    """YYYY-MM-DD in ASCII digits."""
+    date_of_birth_precision: Precision
+    """What of the date is known."""
+    village_code: str
+    """As captured: eight digits, or six."""
+
+
+class RemovedEntry(Strict):
+    """Who stood at this station in the version before and does not now."""
+
+    registration_id: Identifier
+    """The registration."""
+    reason: RemovalReason | Literal["decided", "transferred", "reassigned", "held", "age"]
+    """Why it no longer stands here."""
+    by: str | None
+    """`ce_id` of the removal or of the last decision that drops it, else null."""
+
+
+Entries = list[Entry]
+RemovedEntries = list[RemovedEntry]
+
+
+class Reference(Strict):
+    """SHA-256 of the reference data that a list was made with."""
+
+    gazetteer: Sha256
+    """Of the gazetteer."""
+    stations: Sha256
+    """Of the stations."""
+    model: Sha256
+    """Of the model."""
+
+
+class ListHead(Strict):
+    """What is signed of a list."""
+
+    register: Identifier
+    """The register."""
+    roll: Identifier
+    """The roll."""
+    kind: Literal["preliminary", "final"]
+    """Whether later versions are expected."""
+    version: Annotated[int, Field(ge=1)]
+    """Counts the publications of the roll, from 1."""
+    epoch: Epoch
+    """The epoch that the roll is made of."""
+    command_offset: Offset
+    """Where on `roll.commands.v1` its `finalised` took effect."""
+    election: Election
+    station: Identifier
+    """The polling station."""
+    commune: str
+    """Code of the station's commune."""
+    count: Annotated[int, Field(ge=0, le=750)]
+    """Entries."""
+    removed_count: Annotated[int, Field(ge=0)]
+    """Rows of `removed`."""
+    merkle_root: Sha256
+    """RFC 6962 root over the entries and then the rows of `removed`, in hex."""
+    replaces: int | None
+    """The version before; null in the first."""
+    reference: Reference
+
+
+class Signature(Strict):
+    """Ed25519 (RFC 8032) over the RFC 8785 JSON of what is signed."""
+
+    algorithm: Literal["Ed25519"]
+    """RFC 8032."""
+    key_id: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+    """First 16 bytes of SHA-256 of the raw public key, in hex."""
+    value: str
+    """64 bytes in base64."""
+
+
+class StationList(Strict):
+    """One message of `roll.lists.v1`."""
+
+    list: ListHead
+    entries: Entries
+    """In the order of the list."""
+    removed: RemovedEntries
+    """In order of id."""
+    signature: Signature
+
+
+class ProvinceManifestHead(Strict):
+    """What is signed of a province's manifest."""
+
+    register: Identifier
+    """The register."""
+    roll: Identifier
+    """The roll."""
+    kind: Literal["preliminary", "final"]
+    """Whether later versions are expected."""
+    version: int
+    """Counts the publications of the roll, from 1."""
+    epoch: Epoch
+    """The epoch that the roll is made of."""
+    command_offset: Offset
+    """Where on `roll.commands.v1` its `finalised` took effect."""
+    election: Election
+    province: str
+    """Code of the province."""
+    stations: int
+    """Lists of the province."""
+    entries: int
+    """Entries of all of them."""
+    excluded: dict[str, int]
+    """The epoch's registrations that do not stand, by reason, in the province of their last residence."""
+    lists_root: Sha256
+    """RFC 6962 root over the canonical rows of `lists`, in hex."""
+
+
+class ProvinceManifest(Strict):
+    """One message of `roll.manifests.v1`: the lists of a province, [station, count, merkle_root]."""
+
+    manifest: ProvinceManifestHead
+    lists: list[Annotated[tuple[str, int, str], Field(strict=False)]]
+    """[station, count, merkle_root] in order of station code."""
+    signature: Signature
+
+
+class RollManifestHead(Strict):
+    """What is signed of a roll's manifest."""
+
+    register: Identifier
+    """The register."""
+    roll: Identifier
+    """The roll."""
+    kind: Literal["preliminary", "final"]
+    """Whether later versions are expected."""
+    version: int
+    """Counts the publications of the roll, from 1."""
+    epoch: Epoch
+    """The epoch that the roll is made of."""
+    command_offset: Offset
+    """Where on `roll.commands.v1` its `finalised` took effect."""
+    election: Election
+    stations: int
+    """Lists of the roll."""
+    entries: int
+    """Entries of all of them."""
+    excluded: dict[str, int]
+    """The epoch's registrations that do not stand, by reason."""
+    roll_root: Sha256
+    """RFC 6962 root over the canonical rows of `provinces`, in hex."""
+    audit_head: Sha256
+    """Head of the audit chain at `command_offset`, in hex."""
+
+
+class RollManifest(Strict):
+    """The last message of a version: the provinces, [province, stations, entries, lists_root]."""
+
+    manifest: RollManifestHead
+    provinces: list[Annotated[tuple[str, int, int, str], Field(strict=False)]]
+    """[province, stations, entries, lists_root] in order of code."""
+    signature: Signature
