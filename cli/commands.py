@@ -1,0 +1,119 @@
+"""What officers do: propose a command, approve another's, look at what came of them."""
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from aiokafka import TopicPartition
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from shared.commands.officers import command_headers
+from shared.contracts import commands
+from shared.contracts.cloudevents import header
+from shared.contracts.commands import CommandType
+from shared.contracts.identity import canonical, sha256_hex
+from shared.contracts.topics import Topic
+from shared.runtime.clients import make_producer, make_reader
+from shared.settings import Settings
+
+
+class CommandNotSent(Exception):
+    """The text says what is wrong and what to do next."""
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """An officer with the key to sign with."""
+
+    name: str
+    key: Ed25519PrivateKey
+
+
+@dataclass(frozen=True, slots=True)
+class SignedCommand:
+    """A message of `roll.commands.v1`, ready to be sent. `id` is its `ce_id`."""
+
+    id: str
+    type: str
+    key: bytes
+    value: bytes
+    headers: tuple[tuple[str, bytes], ...]
+
+
+def sign(register: str, signer: Signer, ce_type: CommandType, data: Mapping[str, Any]) -> SignedCommand:
+    """Make a command of `data`. Raises CommandNotSent when the data break the contract."""
+    try:
+        commands.parse(ce_type, data)
+    except commands.InvalidCommand as invalid:
+        raise CommandNotSent(f"{ce_type} is not as the contract asks: {invalid}") from None
+    value = canonical(data)
+    command_id = str(uuid.uuid4())
+    headers = command_headers(register, signer.name, signer.key, ce_type, command_id, value)
+    return SignedCommand(command_id, ce_type, subject(ce_type, data).encode(), value, headers)
+
+
+def subject(ce_type: str, data: Mapping[str, Any]) -> str:
+    """What a command is about; the key of its message."""
+    match ce_type:
+        case CommandType.APPROVED:
+            return str(data["command_id"])
+        case CommandType.ADOPTED:
+            return str(data["kind"])
+        case CommandType.CUT_OFF:
+            return f"cut-off/{data['epoch']}"
+        case CommandType.FINALISED:
+            return str(data["roll"])
+        case _:
+            return "|".join(version["registration_id"] for version in data["pair"])
+
+
+def approval(register: str, signer: Signer, command: SignedCommand, reason: str) -> SignedCommand:
+    """Another officer's agreement to exactly this command."""
+    data = {"command_id": command.id, "command_sha256": sha256_hex(command.value), "reason": reason}
+    return sign(register, signer, CommandType.APPROVED, data)
+
+
+async def send(settings: Settings, messages: Sequence[SignedCommand]) -> list[int]:
+    """Send commands in their order; answers their offsets when all are acknowledged."""
+    producer = make_producer(settings, "rollstream-officer")
+    await producer.start()
+    try:
+        offsets = []
+        for message in messages:
+            sent = await producer.send_and_wait(
+                Topic.COMMANDS.value,
+                key=message.key,
+                value=message.value,
+                headers=list(message.headers),
+                partition=0,
+            )
+            offsets.append(sent.offset)
+        return offsets
+    finally:
+        await producer.stop()
+
+
+async def find(settings: Settings, command_id: str) -> SignedCommand:
+    """The first message with that id, as it lies on the topic. Raises CommandNotSent where there is none."""
+    reader = make_reader(settings, "rollstream-officer")
+    await reader.start()
+    try:
+        partition = TopicPartition(Topic.COMMANDS.value, 0)
+        reader.assign([partition])
+        await reader.seek_to_beginning(partition)
+        end = (await reader.end_offsets([partition]))[partition]
+        while await reader.position(partition) < end:
+            fetched = await reader.getmany(partition, timeout_ms=1000)
+            for message in fetched.get(partition, ()):
+                if header(message.headers, "ce_id") == command_id.encode():
+                    ce_type = (header(message.headers, "ce_type") or b"").decode("utf-8", "replace")
+                    headers = tuple((name, value or b"") for name, value in message.headers)
+                    return SignedCommand(
+                        command_id, ce_type, message.key or b"", message.value or b"", headers
+                    )
+    finally:
+        await reader.stop()
+    raise CommandNotSent(
+        f"no command {command_id} on {Topic.COMMANDS}: see `rollstream status` for the open ones"
+    )

@@ -1,0 +1,15 @@
+"""The one form of time stamps that Rollstream writes: RFC 3339 in UTC with milliseconds."""
+
+from datetime import UTC, datetime
+
+
+def rfc3339(milliseconds: int) -> str:
+    """Milliseconds since 1970 as `2026-10-20T08:15:00.123Z`."""
+    seconds, rest = divmod(milliseconds, 1000)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:03d}Z"
+
+
+def milliseconds(text: str) -> int:
+    """What `rfc3339` wrote, in milliseconds since 1970. Raises ValueError for anything that is no time."""
+    moment = datetime.fromisoformat(text)
+    return round(moment.timestamp() * 1000)
