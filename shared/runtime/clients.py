@@ -1,7 +1,7 @@
 """The options of every Kafka client that Rollstream makes, in one place.
 
 The libraries' defaults are not safe: acks (1), idempotence (off), auto_offset_reset (latest), automatic
-commits (on), isolation (uncommitted), rebalance timeout (the session's). And no topic is made by accident: see
+commits (on), isolation (uncommitted), rebalance timeout (the session's). No topic is made by accident: see
 `topics_missing`.
 """
 
@@ -13,6 +13,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import KafkaConnectionError, KafkaError
 from aiokafka.helpers import create_ssl_context
 
 from shared.settings import KafkaSettings, Settings
@@ -103,7 +104,10 @@ def make_producer(settings: Settings, client_id: str) -> AIOKafkaProducer:
 async def topics_missing(client: AIOKafkaClient, topics: Collection[str]) -> list[str]:
     """Which of `topics` do not exist, asked without naming them: naming one may make the broker create it.
 
-    Raises a `KafkaError` if no broker answers.
+    Raises `KafkaConnectionError` if no broker answers.
     """
-    existing = (await client.fetch_all_metadata()).topics(exclude_internal_topics=False)
+    try:
+        existing = (await client.fetch_all_metadata()).topics(exclude_internal_topics=False)
+    except KafkaError as error:  # it raises the bare class
+        raise KafkaConnectionError("no broker tells which topics there are") from error
     return sorted(set(topics) - set(existing))

@@ -1,0 +1,98 @@
+"""How far each partition's effects are stored: collection `progress`, `_id` `<service>/<topic>/<partition>`.
+
+A document is `{next_offset, first_record_sha256}`. The hash is that of the partition's first record: with it
+a store that was written from other topics is told apart (aiokafka cannot read topic ids).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from typing import Any
+
+from shared.mongo import Mongo, UpdateOne
+from shared.runtime.errors import StopService, StoreRolledBack
+
+COLLECTION = "progress"
+
+FirstRecords = Callable[[Collection[int]], Awaitable[Mapping[int, str | None]]]
+"""Partition → SHA-256 of its first record, None where it is empty (`shared.runtime.first_records`)."""
+
+
+class ProgressStore:
+    """The progress of one service on one topic."""
+
+    def __init__(self, mongo: Mongo, service: str, topic: str, first_records: FirstRecords) -> None:
+        self._mongo = mongo
+        self._prefix = f"{service}/{topic}"
+        self._first_records = first_records
+        self._hashes: dict[int, str | None] = {}
+        self._written: dict[int, int] = {}
+
+    async def load(self, partitions: Collection[int]) -> dict[int, int]:
+        """Next offset of each partition, 0 where there is none.
+
+        Raises `StopService` if the store was written from a partition that began with another record.
+        """
+        stored = await self._read(partitions)
+        hashes = await self._first_records(partitions)
+        for partition, document in stored.items():
+            known = document.get("first_record_sha256")
+            if known is not None and known != hashes[partition]:
+                raise StopService(
+                    f"the store was written from another topic: {self._prefix}/{partition} began with another "
+                    "record; point it to its own broker, or drop the database",
+                    cause="foreign_store",
+                )
+        starts = {
+            partition: int(stored[partition]["next_offset"]) if partition in stored else 0
+            for partition in partitions
+        }
+        self._hashes.update(hashes)
+        self._written.update(starts)
+        return starts
+
+    async def check(self, partitions: Collection[int]) -> None:
+        """Ask before a batch's first effect: raises `StoreRolledBack` if progress is lower than was written.
+
+        Then the database was dropped or restored under this process, and what it holds in memory is wrong.
+        """
+        written = [partition for partition in partitions if self._written.get(partition, 0) > 0]
+        stored = await self._read(written)
+        for partition in written:
+            found = int(stored[partition]["next_offset"]) if partition in stored else 0
+            if found < self._written[partition]:
+                raise StoreRolledBack(
+                    f"progress of {self._prefix}/{partition} is {found}, but this process wrote "
+                    f"{self._written[partition]}: the store was dropped or restored"
+                )
+
+    async def store(self, next_offsets: Mapping[int, int]) -> None:
+        """Write progress after the effects and the outputs; it never goes down (a paused process may wake)."""
+        unknown = [partition for partition in next_offsets if self._hashes.get(partition) is None]
+        if unknown:
+            self._hashes.update(await self._first_records(unknown))
+        await self._mongo.write(
+            COLLECTION,
+            [
+                UpdateOne(
+                    {"_id": f"{self._prefix}/{partition}"},
+                    {
+                        "$max": {"next_offset": next_offset},
+                        "$set": {"first_record_sha256": self._hashes.get(partition)},
+                    },
+                    upsert=True,
+                )
+                for partition, next_offset in next_offsets.items()
+            ],
+        )
+        self._written.update(next_offsets)
+
+    def forget(self, partitions: Collection[int]) -> None:
+        """The partitions belong to another process now."""
+        for partition in partitions:
+            self._written.pop(partition, None)
+            self._hashes.pop(partition, None)
+
+    async def _read(self, partitions: Collection[int]) -> dict[int, dict[str, Any]]:
+        ids = {f"{self._prefix}/{partition}": partition for partition in partitions}
+        return {ids[found["_id"]]: found for found in await self._mongo.find_by_ids(COLLECTION, list(ids))}
