@@ -1,0 +1,52 @@
+"""One record of the commands topic, as it lay there."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from shared.contracts.cloudevents import header
+from shared.contracts.commands import OFFICER_HEADER, SIGNATURE_HEADER
+from shared.contracts.identity import chain
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One record of the commands topic. Texts keep bytes that are not UTF-8 as surrogate escapes; a missing
+    header is empty. `timestamp` is the broker's, in milliseconds; nothing depends on it."""
+
+    offset: int
+    timestamp: int
+    ce_type: str
+    ce_id: str
+    officer: str
+    signature: bytes
+    value: bytes
+
+    @classmethod
+    def of_record(
+        cls, offset: int, timestamp: int, headers: Sequence[tuple[str, bytes | None]], value: bytes | None
+    ) -> "Message":
+        """The message as it lay on the topic, whatever is in it."""
+        ce_type, ce_id, officer = (
+            (header(headers, name) or b"").decode("utf-8", "surrogateescape")
+            for name in ("ce_type", "ce_id", OFFICER_HEADER)
+        )
+        return cls(
+            offset, timestamp, ce_type, ce_id, officer, header(headers, SIGNATURE_HEADER) or b"", value or b""
+        )
+
+    @property
+    def can_be_named(self) -> bool:
+        """Whether an approval could name it; whatever else lies there is chained and has no verdict."""
+        return 1 <= len(self.ce_id) <= 256 and self.ce_id.isprintable()
+
+    def chained(self, head: bytes) -> bytes:
+        """The audit chain's head after this message."""
+        ce_type, ce_id, officer = (
+            text.encode("utf-8", "surrogateescape") for text in (self.ce_type, self.ce_id, self.officer)
+        )
+        return chain(head, ce_type, ce_id, officer, self.signature, self.value)
+
+
+def shown(text: str) -> str:
+    """A text from anyone, as it can be stored and shown."""
+    return text[:256].encode("utf-8", "backslashreplace").decode()
