@@ -14,7 +14,9 @@ KHMER_DIGITS = str.maketrans("០១២៣៤៥៦៧៨៩", "0123456789")
 class Strict(BaseModel):
     """Unknown fields are refused, nothing is coerced, values do not change."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, serialize_by_alias=True, use_attribute_docstrings=True
+    )
 
 
 class FieldError(TypedDict):

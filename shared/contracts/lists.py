@@ -66,10 +66,9 @@ class Reference(Strict):
     """Of the model."""
 
 
-class ListHead(Strict):
-    """What is signed of a list."""
-
-    register: Identifier
+class _Head(Strict):
+    # Its own name would hide ABCMeta.register, which pydantic then takes for the default.
+    register_: Annotated[Identifier, Field(alias="register")]
     """The register."""
     roll: Identifier
     """The roll."""
@@ -82,6 +81,11 @@ class ListHead(Strict):
     command_offset: Offset
     """Where on `roll.commands.v1` its `finalised` took effect."""
     election: Election
+
+
+class ListHead(_Head):
+    """What is signed of a list."""
+
     station: Identifier
     """The polling station."""
     commune: str
@@ -119,22 +123,9 @@ class StationList(Strict):
     signature: Signature
 
 
-class ProvinceManifestHead(Strict):
+class ProvinceManifestHead(_Head):
     """What is signed of a province's manifest."""
 
-    register: Identifier
-    """The register."""
-    roll: Identifier
-    """The roll."""
-    kind: Literal["preliminary", "final"]
-    """Whether later versions are expected."""
-    version: int
-    """Counts the publications of the roll, from 1."""
-    epoch: Epoch
-    """The epoch that the roll is made of."""
-    command_offset: Offset
-    """Where on `roll.commands.v1` its `finalised` took effect."""
-    election: Election
     province: str
     """Code of the province."""
     stations: int
@@ -156,22 +147,9 @@ class ProvinceManifest(Strict):
     signature: Signature
 
 
-class RollManifestHead(Strict):
+class RollManifestHead(_Head):
     """What is signed of a roll's manifest."""
 
-    register: Identifier
-    """The register."""
-    roll: Identifier
-    """The roll."""
-    kind: Literal["preliminary", "final"]
-    """Whether later versions are expected."""
-    version: int
-    """Counts the publications of the roll, from 1."""
-    epoch: Epoch
-    """The epoch that the roll is made of."""
-    command_offset: Offset
-    """Where on `roll.commands.v1` its `finalised` took effect."""
-    election: Election
     stations: int
     """Lists of the roll."""
     entries: int

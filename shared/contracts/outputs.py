@@ -15,45 +15,6 @@ from shared.contracts.events import (
     Voter,
 )
 from shared.contracts.fields import Epoch, Identifier, Offset, PlainDate, Revision, Sha256, Strict, Timestamp
-from shared.contracts.lists import (
-    Entries as Entries,
-)
-from shared.contracts.lists import (
-    Entry as Entry,
-)
-from shared.contracts.lists import (
-    ListHead as ListHead,
-)
-from shared.contracts.lists import (
-    ListName as ListName,
-)
-from shared.contracts.lists import (
-    ProvinceManifest as ProvinceManifest,
-)
-from shared.contracts.lists import (
-    ProvinceManifestHead as ProvinceManifestHead,
-)
-from shared.contracts.lists import (
-    Reference as Reference,
-)
-from shared.contracts.lists import (
-    RemovedEntries as RemovedEntries,
-)
-from shared.contracts.lists import (
-    RemovedEntry as RemovedEntry,
-)
-from shared.contracts.lists import (
-    RollManifest as RollManifest,
-)
-from shared.contracts.lists import (
-    RollManifestHead as RollManifestHead,
-)
-from shared.contracts.lists import (
-    Signature as Signature,
-)
-from shared.contracts.lists import (
-    StationList as StationList,
-)
 
 
 class OutputType(StrEnum):
