@@ -1,0 +1,440 @@
+"""What each message of the commands topic does, and that nothing else does anything."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shared import signing
+from shared.commands.fold import State, apply, empty, fold
+from shared.commands.officers import officers_file
+from shared.contracts.commands import CommandType
+from shared.contracts.identity import CHAIN_START, chain, sha256_hex
+from shared.reference import MissingReference
+from tests.command_log import OFFICERS, REGISTER, CommandLog, all_roles, key_of, officer
+
+A = ("r-1", "a" * 64)
+B = ("r-2", "b" * 64)
+C = ("r-3", "c" * 64)
+
+
+def running() -> CommandLog:
+    return CommandLog().found().adopt_all()
+
+
+def verdict(log: CommandLog, ce_id: str) -> tuple[str, str | None]:
+    found = log.state().verdicts[ce_id]
+    return found.verdict, found.reason
+
+
+def test_the_first_adoption_of_officers_founds_the_register_at_its_own_offset() -> None:
+    state = CommandLog().found().state()
+    assert state.verdicts["founding"].command_offset == 0
+    assert set(state.officers_at(0)) == {each.name for each in OFFICERS}
+
+
+def test_before_the_founding_everything_is_refused() -> None:
+    log = CommandLog()
+    cut_off = log.send(CommandType.CUT_OFF, {"epoch": 1}, "publisher")
+    assert verdict(log, cut_off) == ("refused", "no_officers")
+
+
+def test_only_an_administrator_whom_the_file_names_may_found() -> None:
+    log = CommandLog()
+    data = {"kind": "officers", "version": "1", "sha256": log.officers_sha}
+    by_publisher = log.send(CommandType.ADOPTED, data, "publisher")
+    by_stranger = log.send(CommandType.ADOPTED, data, "stranger")
+    with_another_key = log.send(CommandType.ADOPTED, data, "admin", key="stranger")
+    assert verdict(log, by_publisher) == ("refused", "role")
+    assert verdict(log, by_stranger) == ("refused", "unknown_officer")
+    assert verdict(log, with_another_key) == ("refused", "signature")
+    assert verdict(log.found(), "founding") == ("effective", None)
+
+
+def test_a_command_takes_effect_at_the_offset_of_its_approval() -> None:
+    log = running()
+    ce_id = log.send(CommandType.CUT_OFF, {"epoch": 1}, "publisher")
+    assert verdict(log, ce_id) == ("open", None)
+    assert log.state().cut_offs == {}
+    log.approve(ce_id)
+    found = log.state().verdicts[ce_id]
+    assert (found.verdict, found.command_offset, found.approved_by) == (
+        "effective",
+        len(log.messages) - 1,
+        "approver",
+    )
+    assert log.state().cut_offs == {1: len(log.messages) - 1}
+
+
+@pytest.mark.parametrize(
+    ("ce_type", "name"),
+    [
+        (CommandType.CUT_OFF, "admin"),
+        (CommandType.ADOPTED, "publisher"),
+        (CommandType.DECIDED, "publisher"),
+        (CommandType.REVERSED, "approver"),
+        (CommandType.FINALISED, "adjudicator"),
+        (CommandType.APPROVED, "adjudicator"),
+    ],
+)
+def test_nobody_may_propose_or_approve_without_the_role(ce_type: CommandType, name: str) -> None:
+    log = running()
+    assert verdict(log, log.send(ce_type, {}, name)) == ("refused", "role")
+
+
+def test_data_that_break_the_contract_are_refused() -> None:
+    log = running()
+    wrong: list[Any] = [{"epoch": 0}, {"epoch": 1, "more": 1}, {"epoch": "1"}, [], None]
+    for data in wrong:
+        assert verdict(log, log.send(CommandType.CUT_OFF, data, "publisher")) == ("refused", "invalid")
+
+
+def test_a_type_that_is_none_is_refused() -> None:
+    log = running()
+    assert verdict(log, log.send("rollstream.command.other.v1", {}, "admin")) == (
+        "refused",
+        "unknown_type",
+    )
+
+
+def test_what_is_signed_for_another_register_does_not_count() -> None:
+    log = running()
+    ce_id = log.send(CommandType.CUT_OFF, {"epoch": 1}, "publisher", register="kh-other")
+    assert verdict(log, ce_id) == ("refused", "signature")
+
+
+def test_nobody_approves_their_own_proposal() -> None:
+    log = CommandLog([all_roles("one"), all_roles("two"), officer("alias", ["approver"], "one")])
+    data = {"kind": "officers", "version": "1", "sha256": log.officers_sha}
+    log.send(CommandType.ADOPTED, data, "one")
+    proposal = log.send(CommandType.ADOPTED, {"kind": "gazetteer", "version": "1", "sha256": "0" * 64}, "one")
+    by_name = log.approve(proposal, "one")
+    by_key = log.approve(proposal, "alias", key="one")
+    assert verdict(log, by_name) == ("refused", "same_officer")
+    assert verdict(log, by_key) == ("refused", "same_officer")
+    assert verdict(log, proposal) == ("open", None)
+    log.approve(proposal, "two")
+    assert verdict(log, proposal) == ("effective", None)
+
+
+def test_an_approval_of_other_bytes_leaves_the_proposal_open() -> None:
+    log = running()
+    ce_id = log.send(CommandType.CUT_OFF, {"epoch": 1}, "publisher")
+    data = {"command_id": ce_id, "command_sha256": "0" * 64, "reason": "unread"}
+    approval = log.send(CommandType.APPROVED, data, "approver")
+    assert verdict(log, approval) == ("refused", "other_bytes")
+    assert verdict(log, ce_id) == ("open", None)
+
+
+def test_an_approval_needs_a_proposal_before_it() -> None:
+    log = running()
+    data = {"command_id": "later", "command_sha256": "0" * 64, "reason": "early"}
+    early = log.send(CommandType.APPROVED, data, "approver")
+    log.send(CommandType.CUT_OFF, {"epoch": 1}, "publisher", ce_id="later")
+    assert verdict(log, early) == ("refused", "unknown_command")
+    assert verdict(log, log.approve(early)) == ("refused", "unknown_command")
+    assert verdict(log, "later") == ("open", None)
+
+
+def test_the_first_qualified_approval_settles_a_proposal() -> None:
+    log = running()
+    ce_id = log.cut_off(1)
+    assert verdict(log, log.approve(ce_id)) == ("refused", "settled")
+    refused = log.cut_off(7)
+    assert verdict(log, refused) == ("refused", "epoch")
+    assert verdict(log, log.approve(refused)) == ("refused", "settled")
+
+
+def test_of_messages_with_one_id_the_first_counts() -> None:
+    log = running()
+    log.send(CommandType.CUT_OFF, {"epoch": 5}, "publisher", ce_id="same")
+    log.send(CommandType.CUT_OFF, {"epoch": 1}, "publisher", ce_id="same")
+    assert log.state().verdicts["same"].data == {"epoch": 5}
+
+
+def test_a_proposer_who_left_or_changed_the_key_is_no_proposer_any_more() -> None:
+    log = running()
+    ce_id = log.send(CommandType.CUT_OFF, {"epoch": 1}, "publisher")
+    others = [each for each in OFFICERS if each.name != "publisher"]
+    for changed in (
+        others,
+        [*others, officer("publisher", ["publisher"], "new key")],
+        [*others, officer("publisher", ["adjudicator"])],
+    ):
+        log.adopt("officers", json.dumps(officers_file(changed)).encode())
+        assert verdict(log, log.approve(ce_id)) == ("refused", "proposer")
+    log.adopt("officers", json.dumps(officers_file(OFFICERS)).encode())
+    log.approve(ce_id)
+    assert verdict(log, ce_id) == ("effective", None)
+
+
+def test_new_officers_are_in_force_from_the_offset_of_their_adoption() -> None:
+    log = running()
+    before = len(log.messages)
+    log.adopt("officers", json.dumps(officers_file([*OFFICERS, all_roles("new")])).encode())
+    state = log.state()
+    assert "new" not in state.officers_at(before)
+    assert "new" in state.officers_at(before + 1)
+
+
+def test_files_of_officers_and_keys_that_cannot_be_read_are_not_adopted() -> None:
+    log = running()
+    assert verdict(log, log.adopt("officers", b"[]]")) == ("refused", "invalid_file")
+    assert verdict(log, log.adopt("signing_key", b"no key")) == ("refused", "invalid_file")
+    assert set(log.state().officers_at(len(log.messages))) == {each.name for each in OFFICERS}
+
+
+def test_a_second_model_is_refused() -> None:
+    log = running()
+    assert verdict(log, log.adopt("model", b'{"other": 1}')) == ("refused", "model_fixed")
+
+
+def test_the_first_cut_off_waits_for_all_five_kinds() -> None:
+    log = CommandLog().found()
+    log.adopt("gazetteer", b"g")
+    assert verdict(log, log.cut_off(1)) == ("refused", "reference")
+    assert not log.state().ready_for_epoch(1)
+    assert running().state().ready_for_epoch(1)
+
+
+def test_cut_offs_are_numbered_without_a_gap() -> None:
+    log = running()
+    assert verdict(log, log.cut_off(2)) == ("refused", "epoch")
+    first = log.cut_off(1)
+    again = log.cut_off(1)
+    second = log.cut_off(2)
+    assert [verdict(log, each)[0] for each in (first, again, second)] == ["effective", "refused", "effective"]
+    assert log.state().last_cut_off == 2
+
+
+def test_an_epoch_works_with_what_was_adopted_before_the_cut_off_of_the_epoch_before() -> None:
+    log = CommandLog().found().adopt_all(stations=b"s1")
+    log.adopt("stations", b"s2")
+    log.cut_off(1)
+    log.adopt("stations", b"s3")
+    state = log.state()
+    in_force = [state.reference_for_epoch("stations", epoch) for epoch in (1, 2, 3)]
+    assert in_force == [log.file(b"s1"), log.file(b"s2"), None]
+    assert state.reference_at("stations", state.next_offset) == log.file(b"s3")
+    log.cut_off(2)
+    assert log.state().reference_for_epoch("stations", 3) == log.file(b"s3")
+    assert log.state().reference_for_epoch("gazetteer", 3) == log.file(b"g")
+
+
+def test_of_several_decisions_on_a_pair_the_last_counts() -> None:
+    log = running()
+    log.decide(A, B, "r-1")
+    first = log.state().decision_of((A, B))
+    offset = len(log.messages) - 1
+    log.decide(A, B, None)
+    second = log.state().decision_of((A, B))
+    assert first is not None and (first.decision, first.keep) == ("same_person", "r-1")
+    assert first.officers == ("adjudicator", "approver")
+    assert second is not None and (second.decision, second.keep) == ("different_persons", None)
+    assert log.state().decisions_at(offset) == {(A, B): first}
+
+
+def test_a_reversal_returns_the_pair_to_undecided_and_needs_a_decision_in_force() -> None:
+    log = running()
+    assert verdict(log, log.reverse(A, B)) == ("refused", "no_decision")
+    log.decide(A, B, "r-2")
+    log.decide(A, C, "r-1")
+    assert verdict(log, log.reverse(A, B)) == ("effective", None)
+    assert verdict(log, log.reverse(A, B)) == ("refused", "no_decision")
+    assert set(log.state().decisions_at(len(log.messages))) == {(A, C)}
+
+
+def test_a_decision_names_two_registrations_and_keeps_one_of_them() -> None:
+    log = running()
+    for one, other, keep in ((A, A, "r-1"), (A, B, "r-3"), (A, (A[0], B[1]), "r-1")):
+        assert verdict(log, log.decide(one, other, keep, approve=False)) == ("refused", "invalid")
+
+
+def test_an_approved_finalised_stays_open_for_the_publisher_to_judge() -> None:
+    log = running()
+    ce_id = log.finalise()
+    (request,) = log.state().finalise_requests
+    assert (request.command_id, request.command_offset) == (ce_id, len(log.messages) - 1)
+    assert verdict(log, ce_id) == ("open", None)
+    assert verdict(log, log.approve(ce_id)) == ("refused", "settled")
+
+
+def test_the_signing_key_in_force_is_the_last_adopted_one() -> None:
+    log = running()
+    before = len(log.messages) - 1
+    log.adopt("signing_key", signing.public_pem(key_of("second").public_key()))
+    state = log.state()
+    assert state.signing_key_at(before) == signing.public_pem(key_of("signer").public_key())
+    assert state.signing_key_at(before + 2) == signing.public_pem(key_of("second").public_key())
+    assert len(state.signing_keys()) == 2
+
+
+def test_the_audit_chain_holds_every_message_as_it_lay() -> None:
+    log = running()
+    log.append((("ce_id", b"\xff\xfe"), ("ce_type", b"x")), b"\x00junk")
+    log.append((), b"")
+    head, state = CHAIN_START, log.state()
+    assert state.audit_head_at(-1) == CHAIN_START
+    for headers, message in zip(log.headers, log.messages, strict=True):
+        raw = dict(headers)
+        head = chain(
+            head,
+            raw.get("ce_type", b""),
+            raw.get("ce_id", b""),
+            raw.get("rollstream-officer", b""),
+            raw.get("rollstream-signature", b""),
+            message.value,
+        )
+        assert state.audit_head_at(message.offset) == head
+    assert state.audit_head == head
+
+
+def test_what_cannot_be_named_has_no_verdict() -> None:
+    log = running()
+    known = set(log.state().verdicts)
+    for ce_id in (b"", b"\xff", b"a\nb", b"x" * 257):
+        log.append((("ce_id", ce_id), ("ce_type", b"t")), b"{}")
+    assert set(log.state().verdicts) == known
+
+
+def test_a_missing_file_is_named_and_leaves_the_state_as_it_was() -> None:
+    log = running()
+    log.adopt("officers", json.dumps(officers_file([*OFFICERS, all_roles("new")])).encode())
+    *known, last = log.messages
+
+    def missing(kind: str, sha256: str) -> bytes:
+        raise MissingReference(kind, sha256)
+
+    state = fold(REGISTER, known, log.resolve)
+    with pytest.raises(MissingReference, match="officers"):
+        apply(state, last, missing)
+    assert snapshot(state) == snapshot(fold(REGISTER, known, log.resolve))
+    assert snapshot(apply(state, last, log.resolve)) == snapshot(log.state())
+
+
+# --- properties -------------------------------------------------------------------------------------
+
+
+def snapshot(state: State) -> object:
+    offsets = range(-1, state.next_offset + 1)
+    return (
+        state.next_offset,
+        dict(state.verdicts),
+        dict(state.cut_offs),
+        list(state.finalise_requests),
+        list(state.decision_log),
+        {kind: list(adopted) for kind, adopted in state.adoptions.items()},
+        [state.audit_head_at(offset) for offset in offsets],
+        [state.decisions_at(offset) for offset in offsets],
+    )
+
+
+STEPS = st.lists(
+    st.sampled_from(
+        ["cut_off", "decide", "undecide", "reverse", "finalise", "officers", "open", "junk", "self", "twice"]
+    ),
+    max_size=12,
+)
+
+
+def play(steps: list[str]) -> CommandLog:
+    log = running()
+    epoch = 0
+    for step in steps:
+        match step:
+            case "cut_off":
+                epoch += 1
+                log.cut_off(epoch)
+            case "decide":
+                log.decide(A, B, "r-1")
+            case "undecide":
+                log.decide(A, B, None)
+            case "reverse":
+                log.reverse(A, B)
+            case "finalise":
+                log.finalise()
+            case "officers":
+                log.adopt("officers", json.dumps(officers_file([*OFFICERS, all_roles("new")])).encode())
+            case "open":
+                log.decide(A, C, "r-1", approve=False)
+            case "junk":
+                log.append((("ce_id", b"junk-%d" % len(log.messages)),), b"\xff")
+            case "self":
+                log.approve(log.decide(A, C, "r-3", approve=False), "adjudicator")
+            case "twice":
+                last = log.messages[-1]
+                log.append(log.headers[-1], last.value)
+    return log
+
+
+@settings(deadline=None, max_examples=40)
+@given(STEPS)
+def test_folding_message_by_message_is_folding_all_and_every_prefix_keeps_its_answers(
+    steps: list[str],
+) -> None:
+    log = play(steps)
+    whole = log.state()
+    state = empty(REGISTER)
+    for message in log.messages:
+        apply(state, message, log.resolve)
+        for offset in range(message.offset + 1):
+            assert state.audit_head_at(offset) == whole.audit_head_at(offset)
+            assert state.decisions_at(offset) == whole.decisions_at(offset)
+            assert state.officers_at(offset) == whole.officers_at(offset)
+    assert snapshot(state) == snapshot(whole)
+
+
+@settings(deadline=None, max_examples=40)
+@given(STEPS, st.data())
+def test_reading_a_message_again_changes_nothing(steps: list[str], data: st.DataObject) -> None:
+    log = play(steps)
+    state = empty(REGISTER)
+    for at, message in enumerate(log.messages):
+        apply(state, message, log.resolve)
+        apply(state, log.messages[data.draw(st.integers(0, at))], log.resolve)
+    assert snapshot(state) == snapshot(log.state())
+
+
+@settings(deadline=None, max_examples=30)
+@given(STEPS)
+def test_without_qualified_approvals_nothing_takes_effect(steps: list[str]) -> None:
+    log = play(steps)
+    unqualified = CommandLog().found()
+    for message in log.messages[1:]:
+        if message.ce_type == CommandType.APPROVED:
+            approval = json.loads(message.value)
+            unqualified.send(CommandType.APPROVED, approval, "adjudicator", ce_id=message.ce_id)
+        else:
+            unqualified.append(log.headers[message.offset], message.value)
+    state = unqualified.state()
+    assert [each.ce_id for each in state.verdicts.values() if each.verdict == "effective"] == ["founding"]
+    assert not state.cut_offs and not state.decision_log and not state.finalise_requests
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.data())
+def test_a_message_of_which_any_byte_is_changed_has_no_effect(data: st.DataObject) -> None:
+    log = running()
+    proposal = log.decide(A, B, "r-1", approve=False)
+    target = log.messages[-1]
+    part = data.draw(st.sampled_from(["ce_type", "ce_id", "officer", "signature", "value"]))
+    content = getattr(target, part)
+    raw = bytearray(content.encode() if isinstance(content, str) else content)
+    at = data.draw(st.integers(0, len(raw) - 1))
+    raw[at] ^= data.draw(st.integers(1, 255))
+    changed: Any = bytes(raw) if isinstance(content, bytes) else raw.decode("utf-8", "surrogateescape")
+    log.messages[-1] = replace(target, **{part: changed})
+    named = changed.encode("utf-8", "replace").decode() if part == "ce_id" else proposal
+    log.send(
+        CommandType.APPROVED,
+        {
+            "command_id": named,
+            "command_sha256": sha256_hex(log.messages[-1].value),
+            "reason": "approved as it lies there",
+        },
+        "approver",
+    )
+    assert log.state().decision_log == []
