@@ -42,6 +42,7 @@ class Health:
     def batch_ended(self) -> None:
         """The handler is done with them, one way or the other; that alone is no progress."""
         self._in_flight = False
+        self._note_pending()
 
     def progress(self) -> None:
         """Something has been settled."""
@@ -99,13 +100,12 @@ class HealthApp:
         self._registry = registry
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":
-            await _lifespan(receive, send)
-        elif scope["type"] == "http":
-            status, content_type, body = self._answer(scope["method"], scope["path"])
-            headers = [(b"content-type", content_type.encode()), (b"content-length", b"%d" % len(body))]
-            await send({"type": "http.response.start", "status": status, "headers": headers})
-            await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+        if scope["type"] != "http":
+            raise NotImplementedError(scope["type"])
+        status, content_type, body = self._answer(scope["method"], scope["path"])
+        headers = [(b"content-type", content_type.encode()), (b"content-length", b"%d" % len(body))]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
 
     def _answer(self, method: str, path: str) -> tuple[int, str, bytes]:
         if method not in ("GET", "HEAD"):
@@ -124,11 +124,3 @@ class HealthApp:
 def _verdict(good: bool, why: str) -> tuple[int, str, bytes]:
     body = json.dumps({"status": "ok" if good else "failing", "why": why}).encode() + b"\n"
     return (200 if good else 503), "application/json", body
-
-
-async def _lifespan(receive: Receive, send: Send) -> None:
-    while True:
-        event = (await receive())["type"]
-        await send({"type": f"{event}.complete"})
-        if event == "lifespan.shutdown":
-            return

@@ -39,8 +39,8 @@ class ProgressStore:
             known = document.get("first_record_sha256")
             if known is not None and known != hashes[partition]:
                 raise StopService(
-                    f"the store was written from another topic: {self._prefix}/{partition} began with another "
-                    "record; point it to its own broker, or drop the database",
+                    f"the store was written from another topic: {self._prefix}/{partition} began with "
+                    "another record; point it to its own broker, or drop the database",
                     cause="foreign_store",
                 )
         starts = {
@@ -67,7 +67,7 @@ class ProgressStore:
                 )
 
     async def store(self, next_offsets: Mapping[int, int]) -> None:
-        """Write progress after the effects and the outputs; it never goes down (a paused process may wake)."""
+        """Write progress after effects and outputs; it never goes down, since a paused process may wake."""
         unknown = [partition for partition in next_offsets if self._hashes.get(partition) is None]
         if unknown:
             self._hashes.update(await self._first_records(unknown))

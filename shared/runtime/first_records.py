@@ -33,6 +33,7 @@ class FirstRecords:
     async def __call__(self, partitions: Collection[int]) -> dict[int, str | None]:
         """Partition → hash, None where it is empty. Raises a `KafkaError` or `TimeoutError` in an outage."""
         reader = make_reader(self._settings, self._client_id)
+        size = 2 * self._settings.limits.message_bytes
         wanted = [TopicPartition(self._topic, partition) for partition in partitions]
         try:
             async with asyncio.timeout(self._settings.kafka.request_timeout_ms / 1000):
@@ -43,13 +44,11 @@ class FirstRecords:
                 hashes: dict[int, str | None] = {}
                 for partition in wanted:
                     hashes[partition.partition] = None
-                    if begins[partition] < ends[partition]:
-                        size = 2 * self._settings.limits.message_bytes
-                        records, _ = await read_leniently(
-                            reader._client, partition, begins[partition], size, 1
-                        )
-                        if records:
-                            hashes[partition.partition] = first_record_sha256(records[0])
+                    offset, records = begins[partition], list[Record]()
+                    while not records and offset < ends[partition]:  # aborted transactions come first
+                        records, offset = await read_leniently(reader._client, partition, offset, size, 1)
+                    if records:
+                        hashes[partition.partition] = first_record_sha256(records[0])
                 return hashes
         finally:
             await reader.stop()

@@ -1,0 +1,340 @@
+"""One group member: batches of raw records to a handler, effects before commits, nothing skipped.
+
+A batch is settled by `handler.handle`: effects, outputs acknowledged, progress stored. Then its offsets are
+committed. What fails because a server is away is read again: the batch's partitions are sought back and
+paused, and the consumer keeps polling (so that it stays in its group) until the back-off is over. Anything
+else that a handler raises stops the process, since going on would skip records.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import structlog
+from aiokafka import ConsumerRebalanceListener, TopicPartition
+from aiokafka.errors import (
+    CommitFailedError,
+    ConsumerStoppedError,
+    IllegalGenerationError,
+    KafkaError,
+    RebalanceInProgressError,
+    UnknownMemberIdError,
+)
+
+from shared.health import Health
+from shared.logging import describe
+from shared.metrics import Metrics
+from shared.runtime.errors import StopService
+from shared.runtime.outages import is_outage, server_of
+from shared.runtime.record import Record
+from shared.runtime.tolerant import TolerantConsumer
+from shared.settings import Settings
+
+_REBALANCED = (CommitFailedError, IllegalGenerationError, UnknownMemberIdError, RebalanceInProgressError)
+
+
+class BatchHandler(Protocol):
+    """What a service does with records. Only one of its methods runs at a time."""
+
+    async def assigned(self, committed: Mapping[int, int | None]) -> Mapping[int, int]:
+        """Partition → the group's committed offset; answers where to start: stored progress, or 0."""
+
+    async def handle(self, batch: Sequence[Record]) -> None:
+        """Settle `batch`: offsets ascend within a partition, partitions are mixed."""
+
+    async def revoked(self, partitions: Collection[int]) -> None:
+        """These partitions are given up; no batch of theirs is in flight, unless it outlasted the drain."""
+
+
+@dataclass(frozen=True)
+class ConsumerSpec:
+    """Which topic is consumed, in which group, by what."""
+
+    topic: str
+    group: str
+    handler: BatchHandler
+
+
+class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
+    """Decides when to poll, what to hand over, what to commit. `fail` is told what must stop the process."""
+
+    def __init__(
+        self,
+        spec: ConsumerSpec,
+        settings: Settings,
+        metrics: Metrics,
+        health: Health,
+        fail: Callable[[StopService], None],
+    ) -> None:
+        self._spec = spec
+        self._runtime = settings.runtime
+        self._metrics = metrics
+        self._health = health
+        self._fail = fail
+        self._log = structlog.get_logger().bind(topic=spec.topic, group=spec.group)
+        self._consumer: TolerantConsumer | None = None
+        self._stopping = asyncio.Event()
+        self._free = asyncio.Event()  # set while no handler method runs
+        self._free.set()
+        self._assignment = 0  # grows with every rebalance
+        self._new: set[TopicPartition] = set()  # assigned, their start not known yet
+        self._next: dict[TopicPartition, int] = {}  # next offset to settle
+        self._committed: dict[TopicPartition, int] = {}
+        self._ends: dict[TopicPartition, int] = {}
+        self._attempt = 0
+        self._resume_at = 0.0
+
+    # What the consumer calls
+
+    def attach(self, consumer: TolerantConsumer) -> None:
+        """The consumer that polls for this member."""
+        self._consumer = consumer
+
+    async def next_batch(self) -> list[Record]:
+        """Poll until there are records for the handler; they count as in flight from here on."""
+        consumer = self._require_consumer()
+        while not self._stopping.is_set():
+            try:
+                if (wait := self._resume_at - time.monotonic()) > 0:
+                    await consumer.poll(timeout_ms=int(1000 * min(wait, 1)) + 1, max_records=1)
+                    continue  # everything is paused, but a member that does not poll leaves its group
+                if self._new:
+                    await self._start()
+                elif self._attempt:
+                    await self._commit()
+                    consumer.resume(*self._next)
+                records = await consumer.poll(
+                    timeout_ms=self._runtime.batch_timeout_ms, max_records=self._runtime.batch_size
+                )
+                if records and (batch := self._accept(records)):
+                    await self._check_gaps(batch)
+                    return batch
+            except ConsumerStoppedError:
+                raise
+            except Exception as error:
+                self._settle_failure(error)
+                self._free.set()
+        await asyncio.Event().wait()  # cancelled when the subscriber stops
+        return []
+
+    async def settle(self, batch: Sequence[Record]) -> None:
+        """Hand `batch` to the handler and commit it; never raises."""
+        self._health.batch_started()
+        started, assignment = time.monotonic(), self._assignment
+        try:
+            await self._spec.handler.handle(batch)
+            if assignment == self._assignment:  # else it outlasted a rebalance: whose it is now, redoes it
+                for record in batch:
+                    self._next[TopicPartition(record.topic, record.partition)] = record.offset + 1
+                self._health.progress()
+                await self._commit()
+        except Exception as error:
+            self._settle_failure(error, batch)
+        else:
+            self._metrics.batch_records.observe(len(batch))
+            self._metrics.batch_seconds.observe(time.monotonic() - started)
+            self._metrics.last_progress.set_to_current_time()
+        finally:
+            self._health.batch_ended()
+            self._free.set()
+
+    async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
+        """Wait, bounded, for the batch in flight; heartbeats go on meanwhile."""
+        self._log.info("partitions revoked", partitions=sorted(tp.partition for tp in revoked))
+        try:
+            async with asyncio.timeout(self._runtime.drain_timeout_s):
+                await self._free.wait()
+        except TimeoutError:
+            self._log.warning("a batch outlasted the drain", timeout=self._runtime.drain_timeout_s)
+        self._assignment += 1
+        self._new.clear()
+        self._next.clear()
+        self._committed.clear()
+        self._ends.clear()
+        self._health.assigned = False
+        self._health.unread(0)
+        for partition in revoked:
+            self._metrics.consumer_lag.remove(partition.topic, str(partition.partition))
+        try:
+            await self._spec.handler.revoked([partition.partition for partition in revoked])
+        except Exception as error:
+            self._settle_failure(error)
+
+    async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
+        """Take nothing from the new partitions until the handler has said where to start."""
+        self._log.info("partitions assigned", partitions=sorted(tp.partition for tp in assigned))
+        self._assignment += 1
+        self._new = set(assigned)
+        self._require_consumer().pause(*assigned)
+
+    # What the service calls
+
+    async def stop(self) -> None:
+        """Take no further batch, and wait for the one in flight. Unbounded: give it a time-out."""
+        self._stopping.set()
+        await self._free.wait()
+
+    def partitions(self) -> list[TopicPartition]:
+        """The partitions whose lag is this process's to tell."""
+        return list(self._next)
+
+    def note_ends(self, ends: Mapping[TopicPartition, int]) -> None:
+        """What a probe read of the ends of the partitions; sets lag and what waits to be read."""
+        for partition, end in ends.items():
+            if partition in self._next:
+                self._ends[partition] = end
+        self._show_lag()
+
+    # How it works
+
+    async def _start(self) -> None:
+        """Ask the handler where the new partitions start, check the log's bounds, seek, and read on."""
+        consumer = self._require_consumer()
+        assignment, new = self._assignment, sorted(self._new)
+        self._free.clear()
+        try:
+            async with asyncio.timeout(self._runtime.commit_timeout_s):
+                committed = {partition: await consumer.committed(partition) for partition in new}
+                begins = await consumer.beginning_offsets(new)
+                ends = await consumer.end_offsets(new)
+            by_number = {partition.partition: committed[partition] for partition in new}
+            starts = await self._spec.handler.assigned(by_number)
+        finally:
+            self._free.set()
+        if assignment != self._assignment:
+            return
+        for partition in new:
+            start = starts[partition.partition]
+            _check_bounds(partition, start, begins[partition], ends[partition])
+            consumer.seek(partition, start)
+            self._next[partition] = start
+            self._committed[partition] = committed[partition] or 0
+        self._new.clear()
+        self._log.info("reading", offsets={str(p.partition): self._next[p] for p in new})
+        self._health.assigned = bool(self._next)
+        self.note_ends(ends)
+        await self._commit()
+        consumer.resume(*self._next)
+
+    def _accept(self, records: list[Record]) -> list[Record]:
+        """What of `records` is ours to hand over: not what a rebalance has taken away meanwhile."""
+        batch = [record for record in records if TopicPartition(record.topic, record.partition) in self._next]
+        if batch:
+            self._free.clear()
+        return batch
+
+    async def _check_gaps(self, batch: Sequence[Record]) -> None:
+        """The log goes on where we were, or leaves out what was never committed; else it was replaced."""
+        firsts: dict[TopicPartition, int] = {}
+        for record in batch:
+            firsts.setdefault(TopicPartition(record.topic, record.partition), record.offset)
+        gaps = [partition for partition, offset in firsts.items() if offset > self._next[partition]]
+        for partition, offset in firsts.items():
+            if offset < self._next[partition]:
+                _check_bounds(partition, self._next[partition], 0, offset)
+        if gaps:
+            async with asyncio.timeout(self._runtime.commit_timeout_s):
+                begins = await self._require_consumer().beginning_offsets(gaps)
+            for partition in gaps:
+                _check_bounds(partition, self._next[partition], begins[partition], firsts[partition])
+
+    async def _commit(self) -> None:
+        """Commit what is settled, if it is above what was committed; a rebalance may have overtaken it."""
+        consumer = self._require_consumer()
+        held = consumer.assignment()
+        due = {
+            partition: offset
+            for partition, offset in self._next.items()
+            if offset > self._committed[partition] and partition in held
+        }
+        if due:
+            try:
+                async with asyncio.timeout(self._runtime.commit_timeout_s):
+                    await consumer.commit(due)
+            except _REBALANCED as error:
+                self._log.info(
+                    "commit overtaken by a rebalance", error=type(error.__cause__ or error).__name__
+                )
+                return
+            for partition in due.keys() & self._committed.keys():
+                self._committed[partition] = due[partition]
+        if self._attempt:
+            self._log.info("recovered", attempt=self._attempt)
+        self._attempt = 0
+        self._health.waiting("kafka", None)
+        self._health.waiting("mongo", None)
+        self._metrics.waiting.labels(server="kafka").set(0)
+        self._metrics.waiting.labels(server="mongo").set(0)
+        self._show_lag()
+
+    def _settle_failure(self, error: Exception, batch: Sequence[Record] = ()) -> None:
+        """An outage: go back to the start of `batch`, pause, and poll until it is time to try again."""
+        if is_outage(error):
+            self._back_off(error, batch)
+            return
+        self._stopping.set()
+        if isinstance(error, StopService):
+            self._fail(error)
+        elif isinstance(error, KafkaError):
+            self._fail(StopService(f"Kafka refuses: {type(error).__name__}", cause="kafka"))
+        else:
+            self._log.error("unexpected error", **describe(error))
+            self._fail(StopService(f"unexpected {type(error).__name__}", cause="bug"))
+
+    def _back_off(self, error: Exception, batch: Sequence[Record]) -> None:
+        self._attempt += 1
+        delay = min(
+            self._runtime.backoff_max_s, self._runtime.backoff_initial_s * 2 ** min(self._attempt - 1, 30)
+        )
+        self._resume_at = time.monotonic() + delay
+        self._log.warning("server away", attempt=self._attempt, backoff=delay, **describe(error))
+        server = server_of(error)
+        self._health.waiting(server, type(error).__name__)
+        self._metrics.waiting.labels(server=server).set(1)
+        consumer = self._require_consumer()
+        held = consumer.assignment()
+        if batch:
+            self._metrics.batch_retries.inc()
+        for partition in {TopicPartition(record.topic, record.partition) for record in batch}:
+            if partition in held and partition in self._next:
+                consumer.seek(partition, self._next[partition])
+        consumer.pause(*held)
+
+    def _show_lag(self) -> None:
+        consumer = self._require_consumer()
+        held = consumer.assignment()
+        unread = 0
+        for partition, following in self._next.items():
+            seen = (consumer.highwater(partition) or 0) if partition in held else 0
+            end = max(self._ends.get(partition, 0), seen)
+            lag = max(0, end - self._committed[partition])
+            self._metrics.consumer_lag.labels(topic=partition.topic, partition=str(partition.partition)).set(
+                lag
+            )
+            unread += max(0, end - following)
+        self._metrics.unread_records.set(unread)
+        self._health.unread(unread)
+
+    def _require_consumer(self) -> Any:
+        if self._consumer is None:
+            raise RuntimeError("the member has no consumer yet")
+        return self._consumer
+
+
+def _check_bounds(partition: TopicPartition, start: int, begin: int, end: int) -> None:
+    if start > end:
+        raise StopService(
+            f"{partition.topic}-{partition.partition} ends at {end}, below the stored progress {start}: "
+            "the topic was made anew, or the broker lost what it acknowledged",
+            cause="log_truncated",
+        )
+    if start < begin:
+        raise StopService(
+            f"{partition.topic}-{partition.partition} begins at {begin}, above the stored progress {start}: "
+            "records between were deleted",
+            cause="log_truncated",
+        )

@@ -1,0 +1,293 @@
+"""The life of a service: wait for its servers, start its feeds, join the group, stop within a bound."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import threading
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from typing import Any, Protocol
+
+import structlog
+import uvicorn
+from aiokafka import AIOKafkaConsumer
+
+from shared.health import Health, HealthApp
+from shared.logging import configure_logging, describe
+from shared.metrics import Metrics
+from shared.mongo import Mongo
+from shared.runtime.clients import make_reader, topics_missing
+from shared.runtime.consumer import ConsumerSpec, GroupMember
+from shared.runtime.errors import StopService, StoreRolledBack, TransientError
+from shared.runtime.outages import is_outage
+from shared.runtime.subscription import Subscription
+from shared.settings import Settings
+
+Hook = Callable[[], Awaitable[None]]
+
+
+class Background(Protocol):
+    """Something that runs beside the consumer, such as a feed. If `run` ends, the process stops."""
+
+    @property
+    def name(self) -> str:
+        """Short, for logs."""
+
+    async def run(self) -> None:
+        """Work until cancelled. Retries outages itself; `StopService` or any other error ends the process."""
+
+    async def ready(self) -> None:
+        """Return when the consumer may start."""
+
+
+class Service:
+    """What a service is made of; `run_service` runs it.
+
+    `on_start` hooks run in order once both servers answer (outputs, indexes) and are retried in an outage;
+    `on_stop` hooks run in order at the end.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        settings: Settings,
+        *,
+        consumer: ConsumerSpec,
+        metrics: Metrics,
+        mongo: Mongo | None = None,
+        background: Sequence[Background] = (),
+        on_start: Sequence[Hook] = (),
+        on_stop: Sequence[Hook] = (),
+    ) -> None:
+        self.name = name
+        self.settings = settings
+        self.consumer = consumer
+        self.metrics = metrics
+        self.mongo = mongo
+        self.background = tuple(background)
+        self.on_start = tuple(on_start)
+        self.on_stop = tuple(on_stop)
+        self.health = Health(settings.runtime.progress_timeout_s)
+
+
+def run_service(service: Service) -> int:
+    """Run until SIGTERM, SIGINT or a reason to stop; answers the exit code: 0, or 1 with the reason logged."""
+    configure_logging(service.name, service.settings.log_level)
+    return asyncio.run(ServiceRun(service).run(signals=True))
+
+
+class ServiceRun:
+    """One run of a service. `port` is where it listens, once `listening` is set."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._settings = service.settings
+        self._runtime = service.settings.runtime
+        self._health = service.health
+        self._log = structlog.get_logger()
+        self._stop = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._subscription: Subscription | None = None
+        self._member: GroupMember | None = None
+        self._reader: AIOKafkaConsumer | None = None
+        self.failure: StopService | None = None
+        self.listening = asyncio.Event()
+        self.port = 0
+
+    async def run(self, *, signals: bool = False) -> int:
+        """Run to the end and answer the exit code."""
+        with self._signals() if signals else contextlib.nullcontext():
+            try:
+                async with self._http_server():
+                    self._spawn(self._work(), "service")
+                    await self._stop.wait()
+                    clean = await self._shut_down()
+                    if self.failure is not None and not isinstance(self.failure, StoreRolledBack):
+                        self._stop.clear()  # a signal ends the wait
+                        with contextlib.suppress(TimeoutError):
+                            await asyncio.wait_for(self._stop.wait(), self._runtime.failed_linger_s)
+            except StopService as error:
+                self.fail(error)
+                clean = True
+        code = 0 if clean and self.failure is None else 1
+        self._log.info("stopped", exit_code=code)
+        return code
+
+    def stop(self) -> None:
+        """Begin to stop, as SIGTERM does."""
+        self._stop.set()
+
+    def fail(self, error: StopService) -> None:
+        """Stop with a non-zero exit code; the first reason is kept."""
+        if self.failure is None:
+            self.failure = error
+            self._log.error("service stops", reason=error.reason, cause=error.cause)
+            self._service.metrics.stopped.labels(cause=error.cause).set(1)
+            self._health.failed = error.cause
+        self._stop.set()
+
+    async def _work(self) -> None:
+        service, health = self._service, self._health
+        await self._retry("servers", self._reach_servers)
+        for hook in service.on_start:
+            await self._retry("start", hook)
+        for background in service.background:
+            self._spawn(background.run(), background.name)
+        for background in service.background:
+            health.waiting("start", background.name)
+            await background.ready()
+        health.waiting("start", "group")
+        self._member = GroupMember(service.consumer, self._settings, service.metrics, health, self.fail)
+        self._subscription = Subscription(service.name, service.consumer, self._settings, self._member)
+        await self._retry("group", self._subscription.start)
+        health.waiting("start", None)
+        self._log.info("started")
+        while True:
+            await self._probe()
+            await asyncio.sleep(self._runtime.probe_interval_s)
+
+    def _spawn(self, work: Any, name: str) -> None:
+        async def watched() -> None:
+            try:
+                await work
+                raise StopService(f"{name} ended", cause="background")
+            except StopService as error:
+                self.fail(error)
+            except Exception as error:
+                self._log.error("unexpected error", feed=name, **describe(error))
+                self.fail(StopService(f"{name}: unexpected {type(error).__name__}", cause="bug"))
+
+        self._tasks.append(asyncio.create_task(watched(), name=name))
+
+    async def _retry(self, what: str, hook: Hook) -> None:
+        """Do `hook` until no server is away any more: alive, not ready."""
+        delay = self._runtime.backoff_initial_s
+        while True:
+            try:
+                await hook()
+                return
+            except Exception as error:
+                if not is_outage(error):
+                    raise
+                reason = str(error) if isinstance(error, TransientError) else type(error).__name__
+                self._log.warning("waiting", state=what, backoff=delay, reason=reason)
+                self._health.waiting("start", f"{what}: {reason}")
+            await asyncio.sleep(delay)
+            delay = min(2 * delay, self._runtime.backoff_max_s)
+
+    async def _reach_servers(self) -> None:
+        if self._reader is None:
+            reader = make_reader(self._settings, f"{self._service.name}-probe")
+            try:
+                await reader.start()
+            except BaseException:
+                await reader.stop()
+                raise
+            self._reader = reader
+        topic = self._service.consumer.topic
+        if await topics_missing(self._reader._client, [topic]):
+            raise TransientError(f"topic {topic} does not exist")
+        if self._service.mongo is not None:
+            await self._service.mongo.ping()
+
+    async def _probe(self) -> None:
+        """Ask both servers; an outage is waiting, whether or not a batch is in flight."""
+        mongo = self._service.mongo
+        await asyncio.gather(
+            self._probe_one("kafka", self._read_ends),
+            *([self._probe_one("mongo", mongo.ping)] if mongo is not None else []),
+        )
+
+    async def _probe_one(self, server: str, ask: Hook) -> None:
+        why = None
+        try:
+            async with asyncio.timeout(self._settings.kafka.request_timeout_ms / 1000):
+                await ask()
+        except Exception as error:
+            if not is_outage(error):
+                raise
+            why = type(error).__name__
+        self._health.waiting(f"{server} probe", why)
+        self._service.metrics.waiting.labels(server=server).set(0 if why is None else 1)
+
+    async def _read_ends(self) -> None:
+        if self._member is None or self._reader is None:
+            return
+        if partitions := self._member.partitions():
+            self._member.note_ends(await self._reader.end_offsets(partitions))
+        else:
+            await topics_missing(self._reader._client, [])
+
+    async def _shut_down(self) -> bool:
+        """Stop everything; False if the bound was reached first."""
+        self._health.waiting("stop", "stopping")
+        try:
+            async with asyncio.timeout(self._runtime.stop_timeout_s):
+                if self._member is not None:
+                    await self._member.stop()
+                if self._subscription is not None:
+                    await self._subscription.stop()
+                for task in self._tasks:
+                    task.cancel()
+                await asyncio.gather(*self._tasks, return_exceptions=True)
+                for hook in self._service.on_stop:
+                    await hook()
+                if self._reader is not None:
+                    await self._reader.stop()
+        except TimeoutError:
+            self._log.warning("did not stop in time", timeout=self._runtime.stop_timeout_s)
+            return False
+        return True
+
+    @contextlib.asynccontextmanager
+    async def _http_server(self) -> Any:
+        http = self._settings.http
+        family = socket.AF_INET6 if ":" in http.host else socket.AF_INET
+        try:
+            listener = socket.create_server((http.host, http.port), family=family)
+        except OSError as error:
+            raise StopService(f"cannot listen on {http.host}:{http.port}", cause="port") from error
+        self.port = listener.getsockname()[1]
+        app = HealthApp(self._health, self._service.metrics.registry)
+        config = uvicorn.Config(
+            app, lifespan="off", log_config=None, access_log=False, timeout_graceful_shutdown=1
+        )
+        server = _Server(config)
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        self._log.info("listening", host=http.host, port=self.port)
+        self.listening.set()
+        try:
+            yield
+        finally:
+            server.should_exit = True
+            await serving
+
+    @contextlib.contextmanager
+    def _signals(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+
+        def handle(number: int, _frame: object) -> None:
+            # A handler that blocks the loop would never see the event: this thread ends the process then.
+            self._log.info("signal", signal=signal.Signals(number).name)
+            killer = threading.Timer(self._runtime.stop_timeout_s + 5, os._exit, (1,))
+            killer.daemon = True
+            killer.start()
+            loop.call_soon_threadsafe(self._stop.set)
+
+        previous = {number: signal.signal(number, handle) for number in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            yield
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to the service."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
