@@ -1,0 +1,175 @@
+"""Both modes of the CloudEvents Kafka binding, and everything that is no event."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.contracts.cloudevents import REASONS, STRUCTURED, Event, Undecodable, decode, encode, header
+from shared.contracts.topics import EVENT_LIMIT
+
+Headers = list[tuple[str, bytes | None]]
+
+_BINARY: Headers = [
+    ("ce_specversion", b"1.0"),
+    ("ce_id", b"e-1"),
+    ("ce_source", b"capture/D-1"),
+    ("ce_type", b"t"),
+    ("content-type", b"application/json"),
+]
+_IN_STRUCTURED: Headers = [("content-type", STRUCTURED.encode())]
+_ENVELOPE = {"specversion": "1.0", "id": "e-1", "source": "capture/D-1", "type": "t", "data": {"a": 1}}
+
+
+def _with(name: str, content: bytes | None) -> Headers:
+    return [(each, content if each == name else old) for each, old in _BINARY]
+
+
+def _without(name: str) -> Headers:
+    return [(each, old) for each, old in _BINARY if each != name]
+
+
+def _structured(**changes: Any) -> bytes:
+    return json.dumps({**_ENVELOPE, **changes}).encode()
+
+
+_UNDECODABLE: list[tuple[str, bytes | None, Headers]] = [
+    ("too_large", b"x" * EVENT_LIMIT, _BINARY),
+    ("too_large", b"{}", [*_BINARY, ("x", b"x" * EVENT_LIMIT)]),
+    ("too_large", b"{}", [*_BINARY, ("x" * EVENT_LIMIT, None)]),
+    ("headers", b"{}", _with("ce_id", b"\xff")),
+    ("headers", b"{}", _with("ce_id", b"a\x00b")),
+    ("headers", b"{}", _with("content-type", b"\xff")),
+    ("content_type", b"{}", _with("content-type", b"text/plain")),
+    ("content_type", b"{}", _with("content-type", b"application/cloudevents+avro")),
+    ("no_json", b"{", _BINARY),
+    ("no_json", None, _BINARY),
+    ("not_utf8", b"\xff", _BINARY),
+    ("duplicate_name", b'{"a":1,"a":2}', _BINARY),
+    ("not_finite", b"[NaN]", _BINARY),
+    ("surrogate", b'"\\ud800"', _BINARY),
+    ("control_character", b'"\\u0000"', _BINARY),
+    ("too_deep", b"[" * 40 + b"]" * 40, _BINARY),
+    ("no_event", b"[]", _IN_STRUCTURED),
+    ("data_base64", _structured(data_base64="e30="), _IN_STRUCTURED),
+    ("specversion", b"{}", _with("ce_specversion", b"0.3")),
+    ("specversion", b"{}", []),
+    ("specversion", _structured(specversion=1.0), _IN_STRUCTURED),
+    ("id", b"{}", _with("ce_id", b"")),
+    ("id", b"{}", _with("ce_id", None)),
+    ("id", _structured(id=7), _IN_STRUCTURED),
+    ("source", b"{}", _without("ce_source")),
+    ("source", _structured(source=""), _IN_STRUCTURED),
+    ("type", b"{}", _without("ce_type")),
+    ("type", _structured(type=None), _IN_STRUCTURED),
+]
+
+
+@pytest.mark.parametrize(("reason", "value", "headers"), _UNDECODABLE)
+def test_what_is_no_event_is_told_by_its_reason(reason: str, value: bytes | None, headers: Headers) -> None:
+    with pytest.raises(Undecodable) as undecodable:
+        decode(value, headers)
+    assert undecodable.value.reason == reason
+
+
+def test_each_reason_is_reached_by_a_case_above() -> None:
+    assert {reason for reason, _, _ in _UNDECODABLE} == set(REASONS)
+
+
+def test_what_the_client_library_could_not_read_is_a_fault_of_the_headers() -> None:
+    with pytest.raises(Undecodable) as undecodable:
+        decode(b"{}", _BINARY, fault="headers")
+    assert undecodable.value.reason == "headers"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        _BINARY,
+        _without("content-type"),
+        _with("content-type", b"Application/JSON; charset=utf-8"),
+        [(name.upper(), content) for name, content in _BINARY],
+        [*_BINARY, ("trace", None), ("blob", b"\xff\x00"), ("id", b"foreign")],
+    ],
+)
+def test_binary_mode_is_read_whatever_foreign_headers_hold(headers: Headers) -> None:
+    assert decode(b'{"a":1}', headers) == Event("capture/D-1", "e-1", "t", {"a": 1})
+
+
+def test_an_event_of_exactly_the_limit_is_read_and_one_byte_more_is_not() -> None:
+    used = sum(len(name) + len(content or b"") for name, content in _BINARY)
+    value = b'"' + b"x" * (EVENT_LIMIT - used - 2) + b'"'
+    assert decode(value, _BINARY).data == "x" * (EVENT_LIMIT - used - 2)
+    with pytest.raises(Undecodable):
+        decode(value + b" ", _BINARY)
+
+
+def test_data_that_is_no_object_is_still_an_event() -> None:
+    assert decode(b"[]", _BINARY).data == []
+    assert decode(_structured(data=3), _IN_STRUCTURED).data == 3
+
+
+def test_the_last_header_of_a_name_counts() -> None:
+    assert header([("a", b"1"), ("b", b"2"), ("a", b"3")], "a") == b"3"
+    assert header([("a", b"1")], "b") is None
+
+
+_TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=30)
+_DATA = st.dictionaries(_TEXT, st.integers() | _TEXT | st.none() | st.booleans(), max_size=5)
+
+
+@given(source=_TEXT, event_id=_TEXT, event_type=_TEXT, data=_DATA)
+def test_both_modes_decode_to_the_same_event(source: str, event_id: str, event_type: str, data: Any) -> None:
+    binary = decode(json.dumps(data).encode(), encode(source, event_id, event_type))
+    envelope = {
+        "specversion": "1.0",
+        "id": event_id,
+        "source": source,
+        "type": event_type,
+        "datacontenttype": "application/json",
+        "data": data,
+    }
+    structured = decode(
+        json.dumps(envelope, ensure_ascii=False).encode(),
+        [("content-type", b"application/cloudevents+json; charset=UTF-8")],
+    )
+    assert binary == structured == Event(source, event_id, event_type, data)
+
+
+_NAMES = st.sampled_from([name for name, _ in _BINARY]) | st.text(st.characters(), max_size=12)
+_CONTENTS = (
+    st.none()
+    | st.binary(max_size=30)
+    | st.sampled_from([b"1.0", b"application/json", STRUCTURED.encode(), b"e-1"])
+)
+
+
+@given(
+    value=st.none() | st.binary(max_size=80) | _DATA.map(lambda data: json.dumps(data).encode()),
+    headers=st.lists(st.tuples(_NAMES, _CONTENTS), max_size=8),
+    whole=st.booleans(),
+)
+def test_the_decoder_raises_nothing_but_undecodable(
+    value: bytes | None, headers: Headers, whole: bool
+) -> None:
+    try:
+        decode(value, _BINARY + headers if whole else headers)
+    except Undecodable as undecodable:
+        assert undecodable.reason in REASONS
+
+
+@given(name=st.binary(min_size=1, max_size=10))
+def test_header_names_that_are_not_utf8_break_nothing(name: bytes) -> None:
+    decode(b"{}", [*_BINARY, (name.decode("utf-8", "surrogateescape"), b"x")])
+
+
+@given(secret=st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=8, max_size=20))
+def test_neither_reason_nor_detail_repeats_the_input(secret: str) -> None:
+    canary = "QX" + secret
+    for headers in (_with("ce_id", canary.encode() + b"\xff"), _with("content-type", canary.encode())):
+        with pytest.raises(Undecodable) as undecodable:
+            decode(canary.encode(), headers)
+        told = f"{undecodable.value!r} {undecodable.value.reason} {undecodable.value.detail}"
+        assert canary not in told
