@@ -192,6 +192,11 @@ class State:
         """Every signing key ever adopted, in PEM, oldest first."""
         return [key.signing_key for key in self.adoptions["signing_key"] if key.signing_key]
 
+    def last_change_of(self, pair: PairKey) -> DecisionChange | None:
+        """The last decision or reversal of a pair."""
+        changes = self._of_pair.get(pair)
+        return changes[-1] if changes else None
+
     def decision_of(self, pair: PairKey, offset: int | None = None) -> Decision | None:
         """The decision on a pair in force at `offset` (None: now): the last counts."""
         changes = self._of_pair.get(pair, [])

@@ -1,0 +1,169 @@
+"""Follows a topic of ours from its first record on, without a group: all of it in every process."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+
+import structlog
+from aiokafka import TopicPartition
+
+from shared.metrics import Metrics
+from shared.runtime.clients import connection_options, reader_options
+from shared.runtime.errors import StopService, TransientError
+from shared.runtime.outages import is_outage
+from shared.runtime.record import Record
+from shared.runtime.tolerant import TolerantConsumer
+from shared.settings import Settings
+
+POLL_MS = 500
+POLL_RECORDS = 500
+"""Records taken before the event loop gets its turn: some 20 ms of work, far below a heartbeat's 3 s."""
+
+
+class TopicFeed:
+    """`run` in a task of its own; `take` gets each record, in order within a partition.
+
+    A broker that is away is waited for, and reading goes on where it was. A topic that lost its first records,
+    or is shorter than what was read of it, stops the feed: then `run` and every wait raise StopService.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        name: str,
+        topic: str,
+        partitions: int,
+        take: Callable[[Record], Awaitable[None]],
+        metrics: Metrics | None = None,
+    ) -> None:
+        self._settings = settings
+        self._name = name
+        self._topic = topic
+        self._take = take
+        self._metrics = metrics
+        self._next = {TopicPartition(topic, number): 0 for number in range(partitions)}
+        self._moved = asyncio.Condition()
+        self._consumer: TolerantConsumer | None = None
+        self._failure: BaseException | None = None
+
+    async def run(self) -> None:
+        """Read until cancelled. Raises StopService, and what `take` raises."""
+        try:
+            await self._run()
+        except BaseException as error:
+            self._failure = error
+            raise
+        finally:
+            await self.notify()
+
+    async def notify(self) -> None:
+        """Wake those who wait."""
+        async with self._moved:
+            self._moved.notify_all()
+
+    async def wait_for(self, predicate: Callable[[], bool], timeout: float | None = None) -> None:
+        """Return as soon as `predicate` holds; it is asked after each change.
+
+        Raises TimeoutError after `timeout` seconds, and StopService if the feed has ended.
+        """
+        async with asyncio.timeout(timeout), self._moved:
+            await self._moved.wait_for(lambda: self._failure is not None or predicate())
+        if isinstance(self._failure, StopService):
+            raise self._failure
+        if self._failure is not None:
+            raise StopService(f"the {self._name} feed has ended", cause=self._name) from self._failure
+
+    async def wait_for_end(self, timeout: float | None = None) -> None:
+        """Return once everything was taken that lies on the topic now.
+
+        Raises TransientError after `timeout` seconds or while no broker answers; StopService.
+        """
+        try:
+            async with asyncio.timeout(timeout):
+                await self.wait_for(lambda: self._consumer is not None)
+                ends = await self._ends()
+                await self.wait_for(lambda: self._lag(ends) == 0)
+        except TimeoutError:
+            raise TransientError(f"the {self._name} feed is behind") from None
+
+    def _lag(self, ends: Mapping[TopicPartition, int]) -> int:
+        return sum(max(0, end - self._next[partition]) for partition, end in ends.items())
+
+    async def _ends(self) -> Mapping[TopicPartition, int]:
+        consumer = self._consumer
+        if consumer is None:
+            raise TransientError(f"{self._topic} is out of reach")
+        try:
+            ends: Mapping[TopicPartition, int] = await consumer.end_offsets(list(self._next))
+        except Exception as error:
+            if not is_outage(error):
+                raise
+            raise TransientError(f"{self._topic} is out of reach") from error
+        if self._metrics is not None:
+            self._metrics.feed_lag.labels(feed=self._name).set(self._lag(ends))
+        return ends
+
+    async def _run(self) -> None:
+        delay = self._settings.runtime.backoff_initial_s
+        while True:
+            try:
+                async with self._connected() as consumer:
+                    while True:
+                        await self._read(consumer)
+                        delay = self._settings.runtime.backoff_initial_s
+            except Exception as error:
+                if isinstance(error, StopService) or not is_outage(error):
+                    raise
+                structlog.get_logger().warning(
+                    "topic out of reach", feed=self._name, error=type(error).__name__, backoff=delay
+                )
+            await asyncio.sleep(delay)
+            delay = min(2 * delay, self._settings.runtime.backoff_max_s)
+
+    @contextlib.asynccontextmanager
+    async def _connected(self) -> AsyncIterator[TolerantConsumer]:
+        consumer = TolerantConsumer(
+            **connection_options(self._settings.kafka, f"rollstream-{self._name}"),
+            **reader_options(self._settings),
+            group_id=None,
+            enable_auto_commit=False,
+        )
+        try:
+            await consumer.start()
+            if self._topic not in await consumer.topics():
+                raise TransientError(f"{self._topic} does not exist")
+            consumer.assign(list(self._next))
+            await self._require_same_topic(consumer)
+            for partition, position in self._next.items():
+                consumer.seek(partition, position)
+            self._consumer = consumer
+            await self.notify()
+            yield consumer
+        finally:
+            self._consumer = None
+            await consumer.stop()
+
+    async def _require_same_topic(self, consumer: TolerantConsumer) -> None:
+        firsts = await consumer.beginning_offsets(list(self._next))
+        ends = await consumer.end_offsets(list(self._next))
+        if any(firsts.values()):
+            raise StopService(f"the first records are gone from {self._topic}", cause=self._name)
+        if any(ends[partition] < position for partition, position in self._next.items()):
+            raise StopService(f"{self._topic} is shorter than what was read of it", cause=self._name)
+
+    async def _read(self, consumer: TolerantConsumer) -> None:
+        for record in await consumer.poll(timeout_ms=POLL_MS, max_records=POLL_RECORDS):
+            if record.fault not in (None, "headers"):
+                raise StopService(
+                    f"{self._topic}/{record.partition} cannot be read at offset {record.offset}",
+                    cause=self._name,
+                )
+            await self._take(record)
+            self._next[TopicPartition(record.topic, record.partition)] = record.offset + 1
+        # A partition's end may lie above its last record: what was aborted or compacted has offsets too.
+        for partition, position in self._next.items():
+            self._next[partition] = max(position, await consumer.position(partition))
+        await self.notify()
+        if self._metrics is not None:
+            highs = {partition: consumer.highwater(partition) or 0 for partition in self._next}
+            self._metrics.feed_lag.labels(feed=self._name).set(self._lag(highs))
