@@ -1,6 +1,8 @@
 """What officers do: propose a command, approve another's, look at what came of them."""
 
+import json
 import uuid
+from base64 import b64decode, b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -117,3 +119,32 @@ async def find(settings: Settings, command_id: str) -> SignedCommand:
     raise CommandNotSent(
         f"no command {command_id} on {Topic.COMMANDS}: see `rollstream status` for the open ones"
     )
+
+
+def to_line(command: SignedCommand) -> bytes:
+    """A signed command as one line of JSON, to be kept or carried to where the broker is."""
+    headers = [[name, b64encode(value).decode()] for name, value in command.headers]
+    return (
+        canonical(
+            {
+                "id": command.id,
+                "type": command.type,
+                "key": command.key.decode(),
+                "value": b64encode(command.value).decode(),
+                "headers": headers,
+            }
+        )
+        + b"\n"
+    )
+
+
+def from_line(line: bytes) -> SignedCommand:
+    """The signed command of a line that `to_line` wrote. Raises ValueError."""
+    try:
+        stored = json.loads(line)
+        headers = tuple((name, b64decode(value)) for name, value in stored["headers"])
+        return SignedCommand(
+            stored["id"], stored["type"], stored["key"].encode(), b64decode(stored["value"]), headers
+        )
+    except (KeyError, TypeError) as error:
+        raise ValueError("no signed command") from error

@@ -1,0 +1,148 @@
+"""What came of the stream, held against its truth. Pure but for reading the store and the topics."""
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+from aiokafka import TopicPartition
+
+from shared.contracts.cloudevents import header
+from shared.contracts.topics import Topic
+from shared.mongo import Mongo
+from shared.runtime.clients import make_reader
+from shared.settings import Settings
+
+Place = tuple[int, int]
+"""Partition and offset of an event."""
+
+Pair = tuple[str, str]
+"""Two registration ids, the smaller first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What the store says became of an event."""
+
+    outcome: str
+    reason: str | None = None
+
+
+async def stored_outcomes(mongo: Mongo) -> dict[Place, list[Outcome]]:
+    """Every stored outcome by the event's place; more than one for a place would be a fault."""
+    found: dict[Place, list[Outcome]] = {}
+    async for document in mongo.collection("outcomes").find({}, {"outcome": 1, "reason": 1}):
+        partition, offset = document["_id"].split("/")
+        outcome = Outcome(document["outcome"], document.get("reason"))
+        found.setdefault((int(partition), int(offset)), []).append(outcome)
+    for collection, field in (("registrations", "history"), ("capture_batches", "closes")):
+        async for document in mongo.collection(collection).find({}, {field: 1}):
+            for entry in document.get(field, ()):
+                place = (entry["partition"], entry["offset"])
+                found.setdefault(place, []).append(Outcome("accepted"))
+    return found
+
+
+async def claimed_pairs(settings: Settings) -> set[Pair]:
+    """Pairs of registrations that a claim on `registration.checked.v1` joins."""
+    pairs: set[Pair] = set()
+    for message in await read_topic(settings, Topic.CHECKED):
+        if b'"claims":[]' in message.value:
+            continue
+        record = _json(message.value)
+        for claim in record.get("claims", ()):
+            pairs.add(ordered(record["registration_id"], claim["other"]["registration_id"]))
+    return pairs
+
+
+async def latencies(settings: Settings, sent: Sequence[Place]) -> list[float]:
+    """Seconds from the broker's time stamp of an event to that of its checked record, for accepted ones."""
+    wanted = set(sent)
+    event_times = {
+        (message.partition, message.offset): message.timestamp
+        for message in await read_topic(settings, Topic.EVENTS)
+        if (message.partition, message.offset) in wanted
+    }
+    checked: dict[Place, int] = {}
+    for message in await read_topic(settings, Topic.CHECKED):
+        place = tuple(map(int, (header(message.headers, "ce_id") or b"").decode().split("/")[-2:]))
+        if len(place) == 2 and place in event_times:
+            checked.setdefault((place[0], place[1]), message.timestamp)
+    return sorted((checked[place] - event_times[place]) / 1000 for place in checked)
+
+
+def quantile(ordered_values: Sequence[float], share: float) -> float:
+    """The value below which that share of them lies (nearest rank); 0 of none."""
+    if not ordered_values:
+        return 0.0
+    return ordered_values[min(len(ordered_values) - 1, int(share * len(ordered_values)))]
+
+
+def ordered(one: str, other: str) -> Pair:
+    """A pair, the smaller id first."""
+    return (one, other) if one < other else (other, one)
+
+
+def true_pairs(people: Mapping[str, str], registered: set[str]) -> set[Pair]:
+    """Every two registrations in the register that the truth gives to one person."""
+    of_person: dict[str, list[str]] = {}
+    for registration_id in sorted(registered):
+        of_person.setdefault(people[registration_id], []).append(registration_id)
+    return {pair for group in of_person.values() for pair in combinations(group, 2)}
+
+
+@dataclass(frozen=True, slots=True)
+class Unlike:
+    """Events whose outcome is not the expected one, counted as (expected, found)."""
+
+    unaccounted: int
+    wrong: Counter[tuple[str, str]]
+
+
+def compare(
+    expected: Mapping[int, tuple[str, str]],
+    places: Mapping[int, Place],
+    stored: Mapping[Place, Sequence[Outcome]],
+) -> Unlike:
+    """Hold each line's stored outcome against the truth: (outcome, reason) by line."""
+    unaccounted, wrong = 0, Counter[tuple[str, str]]()
+    for line, (outcome, reason) in expected.items():
+        found = stored.get(places[line], ())
+        if not found:
+            unaccounted += 1
+        elif len(found) > 1:
+            wrong[outcome, "several"] += 1
+        elif found[0].outcome != outcome or (outcome == "rejected" and found[0].reason != reason):
+            wrong[f"{outcome} {reason}".strip(), f"{found[0].outcome} {found[0].reason or ''}".strip()] += 1
+    return Unlike(unaccounted, wrong)
+
+
+async def read_topic(settings: Settings, topic: str) -> list[Any]:
+    """Every record that lies on a topic now."""
+    reader = make_reader(settings, "rollstream-demo")
+    await reader.start()
+    try:
+        numbers = reader.partitions_for_topic(topic) or await _partitions(reader, topic)
+        partitions = [TopicPartition(topic, number) for number in sorted(numbers)]
+        reader.assign(partitions)
+        await reader.seek_to_beginning(*partitions)
+        ends = await reader.end_offsets(partitions)
+        messages: list[Any] = []
+        for partition in partitions:
+            while await reader.position(partition) < ends[partition]:
+                fetched = await reader.getmany(partition, timeout_ms=1000)
+                messages.extend(fetched.get(partition, ()))
+        return messages
+    finally:
+        await reader.stop()
+
+
+async def _partitions(reader: Any, topic: str) -> set[int]:
+    await reader.topics()
+    return set(reader.partitions_for_topic(topic) or ())
+
+
+def _json(value: bytes) -> Any:
+    return json.loads(value)

@@ -1,0 +1,212 @@
+"""Commands of officers: adopt, cut-off, decide, reverse, finalise, approve, status."""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from aiokafka.errors import KafkaError
+
+from cli import commands
+from cli.app import Json, app, settings
+from cli.commands import CommandNotSent, SignedCommand, Signer
+from cli.output import console, fail, show, table
+from cli.status import read_conflict, read_status
+from shared import signing
+from shared.contracts.commands import REFERENCE_KINDS, CommandType
+from shared.mongo import is_store_outage
+from shared.reference import InvalidReference, ReferenceStore
+
+Officer = Annotated[str, typer.Option("--officer", help="Your name in the officers file.")]
+Key = Annotated[Path, typer.Option("--key", help="Your private key in PEM.")]
+Why = Annotated[str, typer.Option("--reason", help="Why; kept with the decision for good.")]
+
+
+def _signer(officer: str, key: Path) -> Signer:
+    try:
+        return Signer(officer, signing.load_private_key(key))
+    except (OSError, signing.UnusableKey) as error:
+        fail(f"{error}. Name your own private key by --key.")
+
+
+def _send(messages: list[SignedCommand]) -> list[int]:
+    try:
+        return asyncio.run(commands.send(settings(), messages))
+    except KafkaError as error:
+        fail(f"no broker takes it ({type(error).__name__}): check ROLLSTREAM_KAFKA__BOOTSTRAP_SERVERS")
+
+
+def _propose(officer: str, key: Path, ce_type: CommandType, data: Mapping[str, Any], as_json: bool) -> None:
+    signer = _signer(officer, key)
+    try:
+        command = commands.sign(settings().register, signer, ce_type, data)
+    except CommandNotSent as error:
+        fail(str(error))
+    [offset] = _send([command])
+    show(
+        {"id": command.id, "type": ce_type.value, "offset": offset},
+        as_json=as_json,
+        text=f"Proposed as {command.id}. Next, another officer: rollstream approve {command.id}",
+    )
+
+
+@app.command()
+def adopt(
+    kind: Annotated[str, typer.Argument(help=" | ".join(REFERENCE_KINDS))] = "",
+    file: Annotated[Path | None, typer.Argument(help="The file to adopt.")] = None,
+    version: Annotated[str, typer.Option(help="Its name among the versions of its kind.")] = "",
+    officer: Annotated[str, typer.Option("--officer", help="Your name in the officers file.")] = "",
+    key: Annotated[Path, typer.Option("--key", help="Your private key in PEM.")] = Path(),
+    first: Annotated[Path | None, typer.Option(help="Send the adoptions that `init` signed.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Adopt reference data; `--first adoptions.jsonl` sends those of a new register."""
+    if first is not None:
+        try:
+            messages = [commands.from_line(line) for line in first.read_bytes().splitlines() if line]
+        except (OSError, ValueError) as error:
+            fail(f"{first}: {type(error).__name__}; name the adoptions.jsonl that `rollstream init` wrote")
+        offsets = _send(messages)
+        show({"offsets": offsets}, as_json=as_json, text=f"Sent {len(offsets)} commands.")
+        return
+    if kind not in REFERENCE_KINDS or file is None:
+        fail(f"say what to adopt: rollstream adopt {'|'.join(REFERENCE_KINDS)} FILE --version NAME")
+    try:
+        raw = file.read_bytes()
+        sha256 = ReferenceStore(settings().reference_dir).put(kind, raw)
+    except (OSError, InvalidReference) as error:
+        fail(f"{error}. Mend the file and run the command again.")
+    data = {"kind": kind, "version": version or sha256[:12], "sha256": sha256}
+    _propose(officer, key, CommandType.ADOPTED, data, as_json)
+
+
+@app.command("cut-off")
+def cut_off(epoch: int, officer: Officer, key: Key, as_json: Json = False) -> None:
+    """End an epoch: what is captured later belongs to the next one."""
+    _propose(officer, key, CommandType.CUT_OFF, {"epoch": epoch}, as_json)
+
+
+@app.command()
+def decide(
+    conflict: Annotated[str, typer.Argument(help="The conflict's id, as `status --conflicts` shows it.")],
+    officer: Officer,
+    key: Key,
+    reason: Why,
+    keep: Annotated[str, typer.Option(help="One person: the registration that stays.")] = "",
+    different: Annotated[bool, typer.Option("--different", help="They are two people.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Say whether a conflict's two registrations are one person."""
+    if bool(keep) == different:
+        fail("say either --keep REGISTRATION (one person) or --different (two people)")
+    data: dict[str, Any] = {"pair": _pair(conflict), "reason": reason}
+    data |= {"decision": "different_persons"} if different else {"decision": "same_person", "keep": keep}
+    _propose(officer, key, CommandType.DECIDED, data, as_json)
+
+
+@app.command()
+def reverse(
+    conflict: Annotated[str, typer.Argument(help="The conflict's id.")],
+    officer: Officer,
+    key: Key,
+    reason: Why,
+    as_json: Json = False,
+) -> None:
+    """Take back the decision on a conflict."""
+    _propose(officer, key, CommandType.REVERSED, {"pair": _pair(conflict), "reason": reason}, as_json)
+
+
+def _pair(conflict: str) -> list[dict[str, str]]:
+    try:
+        found = asyncio.run(read_conflict(settings(), conflict))
+    except Exception as error:
+        if not is_store_outage(error):
+            raise
+        fail(f"the store does not answer ({type(error).__name__}): check ROLLSTREAM_MONGO__URI")
+    if found is None:
+        fail(f"no conflict {conflict}: `rollstream status --conflicts` lists the open ones")
+    pair: list[dict[str, str]] = found["pair"]
+    return pair
+
+
+@app.command()
+def finalise(
+    roll: str,
+    officer: Officer,
+    key: Key,
+    epoch: Annotated[int, typer.Option(help="The epoch to make it of.")],
+    election: Annotated[str, typer.Option(help="national or commune_council")],
+    day: Annotated[str, typer.Option(help="Election day, YYYY-MM-DD.")],
+    kind: Annotated[str, typer.Option(help="preliminary or final")] = "preliminary",
+    undecided: Annotated[str, typer.Option(help="refuse or hold_later")] = "refuse",
+    as_json: Json = False,
+) -> None:
+    """Make a roll of an epoch and publish its lists."""
+    data = {
+        "roll": roll,
+        "epoch": epoch,
+        "election": {"kind": election, "day": day},
+        "kind": kind,
+        "undecided": undecided,
+    }
+    _propose(officer, key, CommandType.FINALISED, data, as_json)
+
+
+@app.command()
+def approve(
+    command_id: str, officer: Officer, key: Key, reason: Why = "approved", as_json: Json = False
+) -> None:
+    """Approve another officer's command: with that it takes effect."""
+    signer = _signer(officer, key)
+    current = settings()
+    try:
+        command = asyncio.run(commands.find(current, command_id))
+        message = commands.approval(current.register, signer, command, reason)
+    except CommandNotSent as error:
+        fail(str(error))
+    except KafkaError as error:
+        fail(f"no broker answers ({type(error).__name__}): check ROLLSTREAM_KAFKA__BOOTSTRAP_SERVERS")
+    [offset] = _send([message])
+    show(
+        {"id": message.id, "approves": command_id, "offset": offset},
+        as_json=as_json,
+        text=f"Approved {command_id}. What came of it: rollstream status",
+    )
+
+
+@app.command()
+def status(
+    conflicts: Annotated[bool, typer.Option("--conflicts", help="List the open conflicts.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Show commands and their verdicts, open conflicts, rolls."""
+    try:
+        found = asyncio.run(read_status(settings(), with_conflicts=conflicts))
+    except Exception as error:
+        if not is_store_outage(error):
+            raise
+        fail(f"the store does not answer ({type(error).__name__}): check ROLLSTREAM_MONGO__URI")
+    if as_json:
+        typer.echo(json.dumps(found, indent=1, default=str))
+        return
+    _show_status(found)
+
+
+def _show_status(found: dict[str, Any]) -> None:
+    out = console()
+    columns: tuple[str, ...] = ("_id", "command_type", "verdict", "reason")
+    out.print(table("Commands", columns, [_cells(each, columns) for each in found["commands"]]))
+    out.print(table("Conflicts", ("status", "number"), list(found["conflicts"].items())))
+    columns = ("_id", "class", "probability", "one", "other")
+    for each in found.get("open", ()):
+        each["one"], each["other"] = (version["registration_id"] for version in each["pair"])
+    if "open" in found:
+        out.print(table("Open conflicts", columns, [_cells(each, columns) for each in found["open"]]))
+    columns = ("_id", "state", "epoch")
+    out.print(table("Rolls", columns, [_cells(each, columns) for each in found["rolls"]]))
+
+
+def _cells(document: dict[str, Any], columns: tuple[str, ...]) -> tuple[Any, ...]:
+    return tuple(document.get(column) or "" for column in columns)

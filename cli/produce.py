@@ -1,0 +1,123 @@
+"""Sends a capture file to `registration.events.v1`. Stopped anywhere, it goes on where it was."""
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from aiokafka.errors import KafkaError
+
+from cli.generator.sender import RecordSender
+from cli.generator.wire import Mode, to_record
+from shared.contracts.topics import Topic
+from shared.runtime.clients import connection_options
+from shared.settings import Settings
+
+CHUNK = 1_000
+"""Lines between two notes of where the file was: what is sent again after a crash, and then ignored."""
+
+Advance = Callable[[int], None]
+Acknowledged = Callable[[int, int, int], None]
+"""Told of each line (1-based) in which partition and at which offset it lies."""
+
+
+class ProduceFailed(Exception):
+    """The text says at which line and what to do next."""
+
+
+@dataclass(frozen=True, slots=True)
+class Produced:
+    """Lines sent now, and lines that an earlier run had sent."""
+
+    sent: int
+    skipped: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Bookmark:
+    """Where a file was, kept beside it as `<file>.sent`; it holds for these bytes and this broker only."""
+
+    path: Path
+    identity: str
+
+    def load(self) -> int:
+        try:
+            stored = json.loads(self.path.read_bytes())
+        except (OSError, ValueError):
+            return 0
+        return int(stored["lines"]) if stored.get("identity") == self.identity else 0
+
+    def store(self, lines: int) -> None:
+        unfinished = self.path.with_suffix(".unfinished")
+        unfinished.write_text(json.dumps({"identity": self.identity, "lines": lines}))
+        unfinished.replace(self.path)
+
+
+async def produce(
+    settings: Settings,
+    path: Path,
+    advance: Advance,
+    mode: Mode = "binary",
+    *,
+    acknowledged: Acknowledged | None = None,
+) -> Produced:
+    """Send every line that was not sent yet, in order within a partition, and wait for the acknowledgements.
+
+    `advance` is told how many lines went out. Raises ProduceFailed.
+    """
+    bookmark = _Bookmark(path.with_name(path.name + ".sent"), _identity(settings, path))
+    skipped = bookmark.load()
+    sender = RecordSender(
+        Topic.EVENTS, settings.kafka.partitions, **connection_options(settings.kafka, "rollstream-produce")
+    )
+    await sender.start()
+    try:
+        advance(skipped)
+        done = skipped
+        with path.open("rb") as lines:
+            remaining = islice(lines, skipped, None)
+            while chunk := list(islice(remaining, CHUNK)):
+                await _send(sender, chunk, done, mode, acknowledged)
+                done += len(chunk)
+                bookmark.store(done)
+                advance(len(chunk))
+        return Produced(done - skipped, skipped)
+    except KafkaError as error:
+        raise ProduceFailed(
+            f"{path}: the broker stopped answering ({type(error).__name__}); run the same command again, "
+            "it goes on where it was"
+        ) from error
+    finally:
+        await sender.stop()
+
+
+async def _send(
+    sender: RecordSender, chunk: list[bytes], before: int, mode: Mode, acknowledged: Acknowledged | None
+) -> None:
+    futures = []
+    for number, line in enumerate(chunk, before + 1):
+        try:
+            futures.append(await sender.send(to_record(line, mode)))
+        except ValueError as error:
+            raise ProduceFailed(
+                f"line {number}: {error}; mend the line and run the same command again"
+            ) from None
+    for number, metadata in enumerate(await asyncio.gather(*futures), before + 1):
+        if acknowledged:
+            acknowledged(number, metadata.partition, metadata.offset)
+
+
+def _identity(settings: Settings, path: Path) -> str:
+    digest = hashlib.sha256(f"{settings.register} {settings.kafka.bootstrap_servers} ".encode())
+    for block in _blocks(path):
+        digest.update(block)
+    return digest.hexdigest()
+
+
+def _blocks(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            yield block

@@ -1,0 +1,40 @@
+"""What the store says: verdicts of commands, conflicts, rolls."""
+
+from typing import Any
+
+from shared.mongo import Mongo
+from shared.settings import Settings
+
+MOST_CONFLICTS = 200
+"""Open conflicts shown at once; the surest first."""
+
+
+async def read_status(settings: Settings, *, with_conflicts: bool) -> dict[str, Any]:
+    """The verdicts of all commands, how many conflicts have which status, the rolls; the open conflicts."""
+    mongo = Mongo(settings.mongo, "rollstream-status")
+    try:
+        conflicts = mongo.collection("conflicts")
+        found: dict[str, Any] = {
+            "commands": await mongo.collection("commands").find({}).sort("offset", 1).to_list(None),
+            "conflicts": {
+                status: await conflicts.count_documents({"status": status})
+                for status in ("open", "decided", "void")
+            },
+            "rolls": await mongo.collection("rolls").find({}).sort("_id", 1).to_list(None),
+        }
+        if with_conflicts:
+            surest = conflicts.find({"status": "open"}).sort("probability", -1).limit(MOST_CONFLICTS)
+            found["open"] = await surest.to_list(None)
+        return found
+    finally:
+        mongo.close()
+
+
+async def read_conflict(settings: Settings, conflict_id: str) -> dict[str, Any] | None:
+    """One conflict, None where there is none of that id."""
+    mongo = Mongo(settings.mongo, "rollstream-status")
+    try:
+        document: dict[str, Any] | None = await mongo.collection("conflicts").find_one({"_id": conflict_id})
+        return document
+    finally:
+        mongo.close()

@@ -1,0 +1,105 @@
+"""Commands that run the system: serve, topics, init, demo."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from aiokafka.errors import KafkaError
+
+from cli.app import Json, app, settings
+from cli.commands import send
+from cli.init import RegisterExists, init_register
+from cli.output import console, fail, show, table
+from cli.topics import TopicsNotCreated, ensure_topics
+from shared.reference import InvalidReference
+
+
+@app.command()
+def serve(
+    service: Annotated[str, typer.Argument(help="registration, dedup or publisher")],
+) -> None:
+    """Run one of the services; the same as `python -m services.NAME`."""
+    if service not in ("registration", "dedup", "publisher"):
+        fail(f"no service {service}: there are registration, dedup and publisher")
+    # Each process pays for the imports of its own service only.
+    from importlib import import_module
+
+    import_module(f"services.{service}.__main__").main()
+
+
+@app.command()
+def topics(as_json: Json = False) -> None:
+    """Create the register's missing topics and say what differs from the contract."""
+    try:
+        reports = asyncio.run(ensure_topics(settings()))
+    except TopicsNotCreated as error:
+        fail(f"{error}. Mend the broker's or your settings and run `rollstream topics` again.")
+    except KafkaError as error:
+        fail(f"no broker answers ({type(error).__name__}): check ROLLSTREAM_KAFKA__BOOTSTRAP_SERVERS")
+    if as_json:
+        typer.echo(json.dumps([[each.topic, each.state, list(each.differences)] for each in reports]))
+    else:
+        rows = [(each.topic, each.state, "; ".join(each.differences)) for each in reports]
+        console().print(table("Topics", ("topic", "state", "differences"), rows))
+    if any(each.differences for each in reports):
+        raise typer.Exit(1)
+
+
+@app.command()
+def init(
+    out: Annotated[Path, typer.Option(help="Folder of the new register.")],
+    stations: Annotated[Path | None, typer.Option(help="Stations file; else one a commune.")] = None,
+    send_adoptions: Annotated[bool, typer.Option("--send", help="Send the first adoptions now.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Make a new register: keys, officers, gazetteer, stations, model and their first adoptions."""
+    current = settings()
+    try:
+        made = init_register(current.register, out, stations)
+        if send_adoptions:
+            asyncio.run(send(current, made.adoptions))
+    except RegisterExists as error:
+        fail(str(error))
+    except (InvalidReference, OSError) as error:
+        fail(f"{error}. Mend the file and run the command again.")
+    except KafkaError as error:
+        fail(
+            f"the register is made, but no broker answers ({type(error).__name__}): "
+            f"send its first adoptions later by `rollstream adopt --first {out / 'adoptions.jsonl'}`"
+        )
+    lines = [
+        f"The register {current.register} lies in {out}.",
+        "Fingerprints of the public keys:",
+        *(f"  {name:16} {fingerprint}" for name, fingerprint in made.fingerprints.items()),
+        *(f"The gazetteer's package was mended: {each}" for each in made.mended),
+        "Give each officer their own key and delete it here; copy reference/ to ROLLSTREAM_REFERENCE_DIR.",
+    ]
+    if not send_adoptions:
+        lines.append(f"Next: rollstream adopt --first {out / 'adoptions.jsonl'}")
+    value = {"directory": str(out), "fingerprints": dict(made.fingerprints), "mended": list(made.mended)}
+    show(value, as_json=as_json, text="\n".join(lines))
+
+
+@app.command()
+def demo(
+    events: Annotated[int, typer.Option(min=500, help="Events in the stream.")] = 5000,
+    seed: Annotated[int, typer.Option(help="Seed of the generated country.")] = 2026,
+    leave: Annotated[bool, typer.Option("--exit", help="End when the figures are there.")] = False,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.")] = None,
+    directory: Annotated[Path, typer.Option(help="Where engines and files are kept.")] = Path(
+        ".rollstream/demo"
+    ),
+) -> None:
+    """Run everything on this machine: engines, services, a capture stream, conflicts, verified lists."""
+    from cli.demo.run import DemoFailed, run_demo
+
+    try:
+        figures = asyncio.run(run_demo(events, seed, directory, stay=not leave))
+    except DemoFailed as error:
+        fail(str(error))
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+    if json_file:
+        json_file.write_text(json.dumps(figures, indent=1) + "\n")
