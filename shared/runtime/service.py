@@ -74,7 +74,7 @@ class Service:
 
 
 def run_service(service: Service) -> int:
-    """Run until SIGTERM, SIGINT or a reason to stop; answers the exit code: 0, or 1 with the reason logged."""
+    """Run until SIGTERM, SIGINT or a reason to stop; answers the exit code: 0, or 1 and why is logged."""
     configure_logging(service.name, service.settings.log_level)
     return asyncio.run(ServiceRun(service).run(signals=True))
 
