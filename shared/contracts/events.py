@@ -136,7 +136,8 @@ class Registration(Strict):
 class Registered(Registration):
     """A first registration."""
 
-    revision: Literal[1]
+    # Not Literal[1], which takes true and 1.0 for it.
+    revision: Annotated[int, Field(ge=1, le=1)]
     """The first revision is 1."""
 
 

@@ -138,9 +138,10 @@ def test_what_the_contract_allows_is_taken(path: str, value: Any) -> None:
 
 
 def test_a_first_revision_is_one() -> None:
-    data = changed(EventType.REGISTERED, "revision", 2)
-    assert errors_of(EventType.REGISTERED, data) == [("revision", "enum")]
-    events.parse(EventType.CORRECTED, data)
+    for value, rule in ((2, "range"), (0, "range"), (True, "type"), (1.0, "type"), ("1", "type")):
+        data = changed(EventType.REGISTERED, "revision", value)
+        assert errors_of(EventType.REGISTERED, data) == [("revision", rule)]
+    events.parse(EventType.CORRECTED, changed(EventType.CORRECTED, "revision", 2))
 
 
 @pytest.mark.parametrize(
