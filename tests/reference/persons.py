@@ -1,0 +1,234 @@
+"""Who stands in a roll: the contract's five rules on decisions, age and undecided claims, in their order."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date
+
+from shared.contracts.events import Voter
+from tests.reference.ages import birthday, possible_days
+from tests.reference.commands import DecisionMade, FinaliseRequest
+from tests.reference.log import Pair, SeenClaim
+from tests.reference.records import Version
+
+Ids = tuple[str, str]
+
+
+class Refusal(Exception):
+    """No roll comes of a `finalised`: why, and the ids, pairs or stations concerned."""
+
+    def __init__(self, reason: str, names: Iterable[object] = ()) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.names = list(names)
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """A registration as an epoch has it: its last version, and the last that had a voter in it."""
+
+    last: Version
+    captured: Version
+    first_accepted: int
+
+    @property
+    def digest(self) -> str:
+        """The digest that is current."""
+        return self.last.record.digest
+
+    @property
+    def removal(self) -> str | None:
+        """The reason of its removal, None while it is active."""
+        return self.last.record.removal_reason
+
+    @property
+    def voter(self) -> Voter:
+        """As last captured."""
+        assert self.captured.voter is not None
+        return self.captured.voter
+
+    @property
+    def place(self) -> str:
+        """The village (eight digits) or commune (six) where the voter last lived."""
+        assert self.captured.place is not None
+        return self.captured.place
+
+
+Population = dict[str, Registered]
+"""By registration id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Who stands, and of everyone else why not: reason and `ce_id` of what did it, if anything."""
+
+    ids: list[str]
+    absent: dict[str, tuple[str, str | None]]
+
+
+def population(registrations: dict[str, list[Version]], epoch: int) -> Population:
+    """Every registration as it is at the end of an epoch."""
+    found: Population = {}
+    for registration_id, versions in registrations.items():
+        known = [version for version in versions if version.epoch <= epoch]
+        if known:
+            captured = [version for version in known if version.voter is not None]
+            found[registration_id] = Registered(known[-1], captured[-1], known[0].timestamp)
+    return found
+
+
+def decide(
+    people: Population, claims: Iterable[SeenClaim], made: list[DecisionMade], request: FinaliseRequest
+) -> Standing:
+    """Apply the rules. Raises Refusal."""
+    known = [d for d in made if d.offset < request.offset and {d.pair[0][0], d.pair[1][0]} <= people.keys()]
+    said = _what_decisions_say(people, known)
+    for claim in claims:
+        ids = _ids(claim.pair)
+        holds = claim.claim.epoch <= request.data.epoch and ids in _currently(people, [claim.pair])
+        if holds and ids not in said.same and ids not in said.different:
+            said.undecided.add(ids)
+
+    person = _persons(people, said.same)  # rule 3
+    dropped = _dropped(said)
+    _refuse_contradictions(person, said, dropped)
+
+    absent: dict[str, tuple[str, str | None]] = {}
+    day = date.fromisoformat(request.data.election.day)
+    for registration_id, registered in people.items():  # rule 4
+        if registered.removal is not None:
+            absent[registration_id] = (registered.removal, registered.last.record.event_id)
+        elif registration_id in dropped:
+            absent[registration_id] = ("decided", dropped[registration_id])
+        elif birthday(possible_days(registered.voter)[-1], 18) > day:
+            absent[registration_id] = ("age", None)
+    candidates = sorted(people.keys() - absent.keys())
+
+    between = _between_standing(candidates, person, said)  # rule 5
+    if request.data.undecided == "refuse" and between:
+        raise Refusal("undecided", sorted({(min(pair), max(pair)) for pair in between}))
+    for held in _held(people, candidates, between):
+        absent[held] = ("held", None)
+    return Standing([each for each in candidates if each not in absent], absent)
+
+
+@dataclass(slots=True)
+class _Said:
+    """What the decisions amount to, by pair of ids.
+
+    `preferred` names the kept one of a pair that was decided `same_person` before its data changed.
+    """
+
+    same: dict[Ids, DecisionMade] = field(default_factory=dict)
+    different: set[Ids] = field(default_factory=set)
+    undecided: set[Ids] = field(default_factory=set)
+    preferred: dict[Ids, str] = field(default_factory=dict)
+
+
+def _what_decisions_say(people: Population, known: list[DecisionMade]) -> _Said:
+    last = {decision.pair: decision for decision in known}
+    in_force = [decision for decision in known if last[decision.pair] is decision and decision.decided]
+    newest = {_ids(decision.pair): decision for decision in in_force}
+    current = {_ids(d.pair): d for d in in_force if _ids(d.pair) in _currently(people, [d.pair])}
+    said = _Said()
+    # Whoever was asked about once and has no answer is asked about again.
+    said.undecided = _currently(people, [pair for pair, decision in last.items() if not decision.decided])
+    for ids in newest:
+        governing = current.get(ids, newest[ids])
+        decided = governing.decided
+        assert decided is not None
+        if decided.keep is None:
+            if ids in current:
+                said.different.add(ids)
+        elif people[decided.keep].removal not in (None, "deceased", "disenfranchised"):
+            said.undecided.add(ids)  # rule 1: void
+        elif ids in current:
+            said.same[ids] = governing
+        else:
+            said.undecided.add(ids)  # rule 2
+            said.preferred[ids] = decided.keep
+    return said
+
+
+def _currently(people: Population, pairs: Iterable[Pair]) -> set[Ids]:
+    """The ids of those pairs whose versions are both the epoch's last."""
+    return {
+        _ids(pair)
+        for pair in pairs
+        if all(each in people and people[each].digest == digest for each, digest in pair)
+    }
+
+
+def _dropped(said: _Said) -> dict[str, str]:
+    """Whom a decision drops, with the `ce_id` of the last one that does."""
+    return {
+        registration_id: decision.ce_id
+        for ids, decision in sorted(said.same.items(), key=lambda item: item[1].offset)
+        for registration_id in ids
+        if decision.decided is not None and registration_id != decision.decided.keep
+    }
+
+
+def _ids(pair: Pair) -> Ids:
+    return pair[0][0], pair[1][0]
+
+
+def _persons(people: Population, same: Iterable[Ids]) -> dict[str, str]:
+    """Registration id to the smallest id that `same_person` connects it with."""
+    person = {registration_id: registration_id for registration_id in people}
+    for one, other in same:
+        ends = {person[one], person[other]}
+        for registration_id, whose in person.items():
+            if whose in ends:
+                person[registration_id] = min(ends)
+    return person
+
+
+def _refuse_contradictions(person: dict[str, str], said: _Said, dropped: dict[str, str]) -> None:
+    members = defaultdict(list)
+    for registration_id, whose in person.items():
+        members[whose].append(registration_id)
+    wrong = {
+        whose for whose, group in members.items() if len([each for each in group if each not in dropped]) != 1
+    }
+    wrong |= {person[one] for one, other in said.different if person[one] == person[other]}
+    if wrong:
+        pairs = [
+            ids
+            for ids in [*said.same, *said.different]
+            if person[ids[0]] in wrong and person[ids[1]] in wrong
+        ]
+        raise Refusal("contradictory", sorted(pairs))
+
+
+def _between_standing(
+    candidates: list[str], person: dict[str, str], said: _Said
+) -> dict[tuple[str, str], bool]:
+    """Undecided claims between two persons who would both stand, each told by the one who stands.
+
+    Both ways round; true where rule 2 prefers the second.
+    """
+    stands = {person[candidate]: candidate for candidate in candidates}
+    between: dict[tuple[str, str], bool] = {}
+    for ids in said.undecided:
+        one, other = person[ids[0]], person[ids[1]]
+        if one == other or one not in stands or other not in stands:
+            continue
+        for mine, theirs, their_id in ((one, other, ids[1]), (other, one, ids[0])):
+            pair = stands[mine], stands[theirs]
+            between[pair] = between.get(pair, False) or said.preferred.get(ids) == their_id
+    return between
+
+
+def _held(people: Population, candidates: list[str], between: dict[tuple[str, str], bool]) -> Iterable[str]:
+    """Walk by first acceptance, then id: who has an undecided claim with one already kept is held."""
+    order = sorted(candidates, key=lambda each: (people[each].first_accepted, each))
+    kept: set[str] = set()
+    held: set[str] = set()
+    for each in order:
+        others = {theirs: prefers for (mine, theirs), prefers in between.items() if mine == each}
+        if any(theirs in kept or (prefers and theirs not in held) for theirs, prefers in others.items()):
+            held.add(each)
+        else:
+            kept.add(each)
+    return held
