@@ -1,0 +1,134 @@
+"""Weights from levels: Fellegi-Sunter over kinds of pairs, with evidence that sums to the weight. Pure."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.dedup.levels import LEVELS, UNKNOWN, Level
+from services.dedup.model import Model
+
+NO_LEVEL = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One comparison of a pair: the level of agreement, and its weight in bits."""
+
+    field: str
+    level: str
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """Of a pair: probability of being one person (6 decimals), weight in bits (4), and what makes it up."""
+
+    probability: float
+    weight: float
+    evidence: tuple[Evidence, ...]
+
+
+class Scorer:
+    """Scores patterns of levels. There are far fewer patterns than pairs, so each is computed once, in plain
+    Python: the same bytes whoever computes it, however many pairs are scored together."""
+
+    def __init__(self, model: Model) -> None:
+        self._fields = [each.field for each in model.comparisons]
+        _check_levels(model)
+        shares = model.shares()
+        self._sides = [
+            [each.name for each in model.classes if each.same_person is same_person]
+            for same_person in (True, False)
+        ]
+        self._start = {name: math.log(share) for name, share in shares.items()}
+        self._prior = self._odds(self._start)
+        self._logs: dict[str, dict[str, dict[str, float]]] = {
+            comparison.field: {
+                level.name: {name: math.log(value) for name, value in level.probability.items()}
+                for level in comparison.levels
+            }
+            for comparison in model.comparisons
+        }
+        self.threshold = model.threshold
+        self._scores: dict[int, Score] = {}
+
+    def patterns(self, levels: dict[str, Level]) -> NDArray[np.int64]:
+        """The levels of each pair as one number."""
+        pattern = np.zeros(len(levels[self._fields[0]]), np.int64)
+        for field in self._fields:
+            pattern = pattern * (len(LEVELS[field]) + 1) + (levels[field].astype(np.int64) - UNKNOWN)
+        return pattern
+
+    def score(self, pattern: int) -> Score:
+        """The score of all pairs with this pattern."""
+        score = self._scores.get(pattern)
+        if score is None:
+            score = self._scores[pattern] = self._scored(self.levels(pattern))
+        return score
+
+    def claimed(self, patterns: NDArray[np.int64]) -> NDArray[Any]:
+        """Which of the pairs are at or above the model's threshold, as positions."""
+        distinct, back = np.unique(patterns, return_inverse=True)
+        above = np.array(
+            [self.score(each).probability >= self.threshold for each in distinct.tolist()], np.bool_
+        )
+        return np.flatnonzero(above[back.reshape(-1)])
+
+    def levels(self, pattern: int) -> dict[str, str]:
+        """The levels by name that a pattern stands for."""
+        found: dict[str, str] = {}
+        for field in reversed(self._fields):
+            pattern, level = divmod(pattern, len(LEVELS[field]) + 1)
+            found[field] = LEVELS[field][level + UNKNOWN] if level else NO_LEVEL
+        return {field: found[field] for field in self._fields}
+
+    def _scored(self, levels: dict[str, str]) -> Score:
+        """The chain rule: each comparison weighs given those before it.
+
+        A pair that shares birth date, family name and place is as good as never strangers, but may be twins;
+        after that, a given name or document that differs weighs what it weighs between twins.
+        """
+        belief = dict(self._start)
+        before, evidence = self._prior, []
+        for field, level in levels.items():
+            for name, log in self._logs[field].get(level, {}).items():
+                belief[name] += log
+            after = self._odds(belief)
+            evidence.append(Evidence(field, level, _bits(after - before)))
+            before = after
+        weight = round(sum(each.weight for each in evidence), 4)
+        return Score(
+            probability=round(_probability(self._prior + weight * math.log(2)), 6),
+            weight=weight + 0.0,
+            evidence=tuple(sorted(evidence, key=lambda each: each.field)),
+        )
+
+    def _odds(self, belief: dict[str, float]) -> float:
+        same, other = (_log_sum([belief[name] for name in side]) for side in self._sides)
+        return same - other
+
+
+def _check_levels(model: Model) -> None:
+    for comparison in model.comparisons:
+        unknown = {each.name for each in comparison.levels} - set(LEVELS.get(comparison.field, ()))
+        if comparison.field not in LEVELS or unknown:
+            raise ValueError(
+                f"the model compares {comparison.field} {sorted(unknown)}, which this code does not"
+            )
+
+
+def _log_sum(logs: list[float]) -> float:
+    most = max(logs)
+    return most + math.log(sum(math.exp(each - most) for each in logs))
+
+
+def _bits(log_odds: float) -> float:
+    # Adding zero turns -0.0 into 0.0: one value, one spelling.
+    return round(log_odds / math.log(2), 4) + 0.0
+
+
+def _probability(log_odds: float) -> float:
+    return 1 / (1 + math.exp(-log_odds)) if log_odds > -700 else 0.0
