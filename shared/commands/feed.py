@@ -22,6 +22,8 @@ class CommandFeed:
     wait, then raise StopService.
     """
 
+    name = "commands"
+
     def __init__(
         self, settings: Settings, references: ReferenceStore, metrics: Metrics | None = None
     ) -> None:
@@ -29,7 +31,7 @@ class CommandFeed:
         self._references = references
         self._metrics = metrics
         self._state = empty(settings.register)
-        self._feed = TopicFeed(settings, "commands", Topic.COMMANDS.value, 1, self._fold, metrics)
+        self._feed = TopicFeed(settings, self.name, Topic.COMMANDS.value, 1, self._fold, metrics)
 
     @property
     def state(self) -> State:
@@ -39,6 +41,11 @@ class CommandFeed:
     async def run(self) -> None:
         """Read and fold until cancelled. Raises StopService."""
         await self._feed.run()
+
+    async def ready(self) -> None:
+        """Return once each kind of reference data is adopted and all that lies there is folded."""
+        await self.wait_for(lambda state: state.ready_for_epoch(1))
+        await self.wait_for_end()
 
     async def wait_for(self, predicate: Callable[[State], bool], timeout: float | None = None) -> State:
         """Return the state as soon as `predicate` holds of it.

@@ -138,7 +138,7 @@ class ServiceRun:
             self._spawn(background.run(), background.name)
         for background in service.background:
             health.waiting("start", background.name)
-            await background.ready()
+            await self._retry(background.name, background.ready)
         health.waiting("start", "group")
         self._member = GroupMember(service.consumer, self._settings, service.metrics, health, self.fail)
         self._subscription = Subscription(service.name, service.consumer, self._settings, self._member)

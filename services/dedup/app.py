@@ -1,0 +1,48 @@
+"""Wires the dedup service."""
+
+from services.dedup.feed import IndexFeed
+from services.dedup.handler import DedupHandler
+from services.dedup.keeper import ConflictKeeper
+from services.dedup.ledger import Ledger
+from services.dedup.store import ConflictStore
+from shared.commands.feed import CommandFeed
+from shared.contracts.topics import Topic
+from shared.metrics import Metrics
+from shared.mongo import Mongo
+from shared.progress import ProgressStore
+from shared.reference import ReferenceStore
+from shared.runtime.consumer import ConsumerSpec
+from shared.runtime.first_records import FirstRecords
+from shared.runtime.outputs import Outputs
+from shared.runtime.service import Service
+from shared.settings import Settings
+
+NAME = "dedup"
+GROUP = "rollstream-dedup"
+
+
+def create_app(settings: Settings) -> Service:
+    """The service, not yet running."""
+    metrics = Metrics(NAME)
+    mongo = Mongo(settings.mongo, NAME)
+    references = ReferenceStore(settings.reference_dir)
+    outputs = Outputs(settings, NAME)
+    commands = CommandFeed(settings, references, metrics)
+    ledger = Ledger()
+    feed = IndexFeed(settings, metrics, commands, references, ledger)
+    store = ConflictStore(mongo)
+    keeper = ConflictKeeper(store, ledger, feed, commands, metrics)
+    progress = ProgressStore(
+        mongo, NAME, Topic.ACCEPTED.value, FirstRecords(settings, Topic.ACCEPTED.value, NAME)
+    )
+    handler = DedupHandler(feed, keeper, progress, outputs, metrics)
+    return Service(
+        NAME,
+        settings,
+        consumer=ConsumerSpec(Topic.ACCEPTED.value, GROUP, handler),
+        metrics=metrics,
+        mongo=mongo,
+        background=(commands, feed, keeper),
+        on_start=(store.prepare, outputs.start),
+        on_stop=(outputs.stop,),
+    )

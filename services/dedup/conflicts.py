@@ -1,0 +1,78 @@
+"""What is to be said of a pair: open, decided or void. Always computed anew, never only set. Pure."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from services.dedup.ledger import Ledger
+from shared.commands.state import Decision, State
+from shared.contracts.identity import VersionId, claim_id, ordered_pair
+
+Status = Literal["open", "decided", "void"]
+
+
+@dataclass(frozen=True, slots=True)
+class AsOf:
+    """What a conflict was computed from: each part only grows, so a conflict never goes back.
+
+    `command_offset` is that of the pair's last decision or reversal (-1: none), `sources` the offsets of the
+    newest event of both registrations, `finalised` the newest finalised epoch (0: none).
+    """
+
+    command_offset: int
+    sources: tuple[int, int]
+    finalised: int
+
+    def document(self) -> dict[str, Any]:
+        """As stored."""
+        return {
+            "command_offset": self.command_offset,
+            "first_source": self.sources[0],
+            "second_source": self.sources[1],
+            "finalised": self.finalised,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """The part of a conflict that changes."""
+
+    id: str
+    pair: tuple[VersionId, VersionId]
+    status: Status
+    decision: dict[str, Any] | None
+    as_of: AsOf
+
+
+def judge(one: VersionId, other: VersionId, ledger: Ledger, commands: State, finalised: int) -> Conflict:
+    """Compute a conflict from what is known of both registrations and of the commands.
+
+    It is void when the two versions are in no epoch current together, from the newest finalised one on.
+    """
+    pair = ordered_pair(one, other)
+    last = commands.last_change_of(pair)
+    decision = last.decision if last else None
+    status: Status = "void"
+    if ledger.both_current(*pair, since=finalised):
+        status = "decided" if decision else "open"
+    return Conflict(
+        id=claim_id(*pair),
+        pair=pair,
+        status=status,
+        decision=_document(decision) if decision else None,
+        as_of=AsOf(
+            command_offset=last.command_offset if last else -1,
+            sources=(ledger.latest_offset(pair[0][0]), ledger.latest_offset(pair[1][0])),
+            finalised=finalised,
+        ),
+    )
+
+
+def _document(decision: Decision) -> dict[str, Any]:
+    return {
+        "decision": decision.decision,
+        "keep": decision.keep,
+        "reason": decision.reason,
+        "command_id": decision.ce_id,
+        "command_offset": decision.command_offset,
+        "officers": list(decision.officers),
+    }

@@ -1,0 +1,122 @@
+"""Reads every accepted record, of all partitions and from the first on, into this process's memory.
+
+The barrier that keeps pairs from falling between two workers is here: a worker asks for the end offsets after
+it got its batch, and waits until the feed has passed them. Of two records, the one that became visible second
+is then scored by a worker that has the first.
+"""
+
+import asyncio
+import time
+from dataclasses import dataclass
+
+import structlog
+from pydantic import ValidationError
+
+from services.dedup.ledger import Appearance, Ledger
+from services.dedup.matching import Matcher
+from services.dedup.model import load_model
+from services.dedup.records import AcceptedRecord, read
+from shared.commands.feed import CommandFeed
+from shared.contracts.topics import Topic
+from shared.metrics import Metrics
+from shared.reference import MissingReference, ReferenceStore
+from shared.runtime.errors import StopService
+from shared.runtime.feed import TopicFeed
+from shared.runtime.record import Record
+from shared.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Matching:
+    """The matcher and the model that it was made of; `model` is the file's SHA-256."""
+
+    matcher: Matcher
+    model: str
+
+
+class IndexFeed:
+    """Follows `registration.accepted.v1` into the matching index and the ledger, once a model is adopted."""
+
+    name = "index"
+
+    def __init__(
+        self,
+        settings: Settings,
+        metrics: Metrics,
+        commands: CommandFeed,
+        references: ReferenceStore,
+        ledger: Ledger,
+    ) -> None:
+        self._runtime = settings.runtime
+        self._metrics = metrics
+        self._commands = commands
+        self._references = references
+        self._ledger = ledger
+        self._matching: Matching | None = None
+        self._feed = TopicFeed(
+            settings, self.name, Topic.ACCEPTED.value, settings.kafka.partitions, self._insert, metrics
+        )
+
+    async def run(self) -> None:
+        """Read for ever. A record that cannot be read stops the service: the index would lack it."""
+        await self._load_model()
+        await self._feed.run()
+
+    async def ready(self) -> None:
+        """Return when everything that lay on the topic at the call is in the index."""
+        await self.catch_up()
+
+    async def catch_up(self, timeout: float | None = None) -> None:
+        """Read the end offsets, wait until the index holds all below them.
+
+        Raises TransientError after `timeout` seconds.
+        """
+        started = time.monotonic()
+        await self._feed.wait_for_end(timeout)
+        self._metrics.end_offset_wait_seconds.observe(time.monotonic() - started)
+        self._metrics.index_versions.set(len(self.matching.matcher))
+        self._metrics.index_bytes.set(self.matching.matcher.nbytes)
+
+    @property
+    def matching(self) -> Matching:
+        """What scores; there once the feed has begun to read."""
+        if self._matching is None:
+            raise RuntimeError("no model yet: wait for the feed to be ready")
+        return self._matching
+
+    async def _load_model(self) -> None:
+        state = await self._commands.wait_for(lambda state: state.ready_for_epoch(1))
+        sha256 = state.reference_for_epoch("model", 1)
+        if sha256 is None:
+            raise StopService("no model although all reference data are adopted", cause="reference")
+        raw = await self._read_model(sha256)
+        try:
+            self._matching = Matching(Matcher(load_model(raw)), sha256)
+        except (ValidationError, ValueError):
+            raise StopService(
+                f"the adopted model {sha256} cannot be served by this version of the software",
+                cause="reference",
+            ) from None
+
+    async def _read_model(self, sha256: str) -> bytes:
+        waiting = self._metrics.reference_waiting.labels(kind="model")
+        while True:
+            try:
+                raw = self._references.read("model", sha256)
+                waiting.set(0)
+                return raw
+            except MissingReference:
+                waiting.set(1)
+                structlog.get_logger().warning("waiting for a reference file", kind="model", sha256=sha256)
+                await asyncio.sleep(self._runtime.backoff_max_s)
+
+    async def _insert(self, record: Record) -> None:
+        content = read(record)
+        if not isinstance(content, AcceptedRecord):
+            return
+        if content.version is not None:
+            self.matching.matcher.insert(content.version)
+        self._ledger.add(
+            content.registration_id,
+            Appearance(content.offset, content.epoch, content.digest, record.timestamp),
+        )

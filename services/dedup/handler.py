@@ -1,0 +1,115 @@
+"""Scores a batch of accepted records and passes them on with their claims; repeating it is harmless."""
+
+import time
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from services.dedup.feed import IndexFeed
+from services.dedup.keeper import ConflictKeeper, Pair
+from services.dedup.matching import Claim
+from services.dedup.records import (
+    AcceptedRecord,
+    MarkerRecord,
+    checked_output,
+    claim_facts,
+    marker_output,
+    read,
+)
+from shared.contracts.identity import ordered_pair
+from shared.contracts.outputs import Outcome
+from shared.metrics import Metrics
+from shared.progress import ProgressStore
+from shared.runtime.outputs import Outputs
+from shared.runtime.record import Output, Record
+from shared.runtime.rounds import rounds
+
+CATCH_UP_SECONDS = 20.0
+"""Longest wait of a batch for the index feed; then it is given back and tried again."""
+
+
+class DedupHandler:
+    """Order of a batch: progress checked, index complete, conflicts stored, outputs acknowledged, progress."""
+
+    def __init__(
+        self,
+        feed: IndexFeed,
+        keeper: ConflictKeeper,
+        progress: ProgressStore,
+        outputs: Outputs,
+        metrics: Metrics,
+    ) -> None:
+        self._feed = feed
+        self._keeper = keeper
+        self._progress = progress
+        self._outputs = outputs
+        self._metrics = metrics
+        self._committed: dict[int, int] = {}
+
+    async def assigned(self, committed: Mapping[int, int | None]) -> Mapping[int, int]:
+        """Start at the stored progress; what lies below the committed offset is not sent again."""
+        self._committed.update({partition: offset or 0 for partition, offset in committed.items()})
+        return await self._progress.load(committed.keys())
+
+    async def revoked(self, partitions: Collection[int]) -> None:
+        """Forget what is another process's now."""
+        self._progress.forget(partitions)
+
+    async def handle(self, batch: Sequence[Record]) -> None:
+        """Settle the batch. Raises TransientError while a server is away or the feed behind, StopService."""
+        await self._progress.check({record.partition for record in batch})
+        contents = [read(record) for record in batch]
+        await self._feed.catch_up(CATCH_UP_SECONDS)
+        claims = self._claims(contents)
+        await self._keeper.found(self._facts(contents, claims))
+        await self._keeper.changed(
+            [content.registration_id for content in contents if isinstance(content, AcceptedRecord)]
+        )
+        outputs = [
+            self._output(record, content, found)
+            for record, content, found in zip(batch, contents, claims, strict=True)
+            if record.offset >= self._committed.get(record.partition, 0)
+        ]
+        for wave in rounds(outputs):
+            await self._outputs.send(wave)
+        await self._progress.store({record.partition: record.offset + 1 for record in batch})
+        self._count(batch, contents)
+
+    def _claims(self, contents: Sequence[AcceptedRecord | MarkerRecord]) -> list[Sequence[Claim]]:
+        """The claims of each record; a removal has none of its own: what it leaves has been scored."""
+        versions = {
+            at: content.version
+            for at, content in enumerate(contents)
+            if isinstance(content, AcceptedRecord) and content.version is not None
+        }
+        found = self._feed.matching.matcher.claims_of(list(versions.values()))
+        claims = dict(zip(versions, found, strict=True))
+        return [claims.get(at, ()) for at in range(len(contents))]
+
+    def _facts(
+        self, contents: Sequence[AcceptedRecord | MarkerRecord], claims: Sequence[Sequence[Claim]]
+    ) -> dict[Pair, dict[str, Any]]:
+        return {
+            ordered_pair((content.registration_id, content.digest), (claim.registration_id, claim.digest)): (
+                claim_facts(claim, self._feed.matching.model)
+            )
+            for content, found in zip(contents, claims, strict=True)
+            if isinstance(content, AcceptedRecord)
+            for claim in found
+        }
+
+    def _output(
+        self, record: Record, content: AcceptedRecord | MarkerRecord, claims: Sequence[Claim]
+    ) -> tuple[Output, bool]:
+        if isinstance(content, MarkerRecord):
+            return marker_output(record), True
+        return checked_output(record, content, claims, self._feed.matching.model), False
+
+    def _count(self, batch: Sequence[Record], contents: Sequence[AcceptedRecord | MarkerRecord]) -> None:
+        now = time.time()
+        for record, content in zip(batch, contents, strict=True):
+            if isinstance(content, MarkerRecord):
+                self._metrics.records.labels(outcome=Outcome.MARKER.value).inc()
+                continue
+            self._metrics.records.labels(outcome=Outcome.ACCEPTED.value).inc()
+            if record.offset >= self._committed.get(record.partition, 0):
+                self._metrics.capture_to_checked_seconds.observe(max(0.0, now - content.event_time / 1000))

@@ -1,0 +1,65 @@
+"""Which versions each registration has had, and which of them are current in which epoch. Pure."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Appearance:
+    """A version as it came: source offset of its event, epoch, digest, and when it was accepted (ms)."""
+
+    offset: int
+    epoch: int
+    digest: str
+    accepted_at: int
+
+
+class Ledger:
+    """The appearances of every registration, in the order of its events.
+
+    An appearance that comes again, or late from a process that was paused, changes nothing: appearances are
+    judged by their source offset, never by when they are read.
+    """
+
+    def __init__(self) -> None:
+        self._appearances: dict[str, tuple[Appearance, ...]] = {}
+
+    def add(self, registration_id: str, appearance: Appearance) -> None:
+        """Take note of a version. Repetitions are harmless."""
+        known = self._appearances.get(registration_id, ())
+        if not known or appearance.offset > known[-1].offset:
+            self._appearances[registration_id] = (*known, appearance)
+        elif all(appearance.offset != each.offset for each in known):
+            ordered = sorted((*known, appearance), key=lambda each: each.offset)
+            self._appearances[registration_id] = tuple(ordered)
+
+    def latest_offset(self, registration_id: str) -> int:
+        """Source offset of the newest version seen, -1 where there is none."""
+        known = self._appearances.get(registration_id)
+        return known[-1].offset if known else -1
+
+    def accepted_at(self, registration_id: str, digest: str) -> int:
+        """When the version first appeared (ms since 1970), 0 where it never did."""
+        for each in self._appearances.get(registration_id, ()):
+            if each.digest == digest:
+                return each.accepted_at
+        return 0
+
+    def changed(self, registration_id: str) -> bool:
+        """Whether the registration has had more than one version."""
+        return len(self._appearances.get(registration_id, ())) > 1
+
+    def both_current(self, one: tuple[str, str], other: tuple[str, str], since: int) -> bool:
+        """Whether two versions (id, digest) are current together in some epoch from `since` on."""
+        return any(
+            max(start, other_start, since) < min(end, other_end)
+            for start, end in self._current(*one)
+            for other_start, other_end in self._current(*other)
+        )
+
+    def _current(self, registration_id: str, digest: str) -> Iterator[tuple[float, float]]:
+        """The half-open ranges of epochs in which the digest is the registration's last one."""
+        known = self._appearances.get(registration_id, ())
+        for each, following in zip(known, [*known[1:], None], strict=True):
+            if each.digest == digest:
+                yield each.epoch, following.epoch if following else float("inf")
