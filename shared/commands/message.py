@@ -1,11 +1,15 @@
 """One record of the commands topic, as it lay there."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from shared.contracts.cloudevents import header
 from shared.contracts.commands import OFFICER_HEADER, SIGNATURE_HEADER
 from shared.contracts.identity import chain
+
+# Control characters, and what stands for bytes that are not UTF-8.
+_UNSUITABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +41,7 @@ class Message:
     @property
     def can_be_named(self) -> bool:
         """Whether an approval could name it; whatever else lies there is chained and has no verdict."""
-        return 1 <= len(self.ce_id) <= 256 and self.ce_id.isprintable()
+        return 1 <= len(self.ce_id) <= 256 and not _UNSUITABLE.search(self.ce_id)
 
     def chained(self, head: bytes) -> bytes:
         """The audit chain's head after this message."""

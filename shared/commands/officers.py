@@ -56,6 +56,8 @@ def parse_officers(raw: bytes) -> dict[str, Officer]:
     except ValidationError as error:
         first = field_errors(error)[0]
         raise InvalidOfficers(f"{first['path']}: {first['rule']}") from None
+    if not items:
+        raise InvalidOfficers("length")  # nobody could ever act again
     officers: dict[str, Officer] = {}
     for at, item in enumerate(items):
         if item.name in officers:

@@ -199,13 +199,21 @@ class State:
 
     def decision_of(self, pair: PairKey, offset: int | None = None) -> Decision | None:
         """The decision on a pair in force at `offset` (None: now): the last counts."""
+        change = self._last_change(pair, offset)
+        return change.decision if change else None
+
+    def decisions_at(self, offset: int) -> dict[PairKey, Decision]:
+        """Every decision in force at `offset`, by pair."""
+        return {pair: each for pair, each in self.rulings_at(offset).items() if each is not None}
+
+    def rulings_at(self, offset: int) -> dict[PairKey, Decision | None]:
+        """The same with the pairs whose decision was reversed, each with None."""
+        found = {pair: self._last_change(pair, offset) for pair in self._of_pair}
+        return {pair: change.decision for pair, change in found.items() if change is not None}
+
+    def _last_change(self, pair: PairKey, offset: int | None) -> DecisionChange | None:
         changes = self._of_pair.get(pair, [])
         at = len(changes)
         if offset is not None:
             at = bisect_right(changes, offset, key=lambda change: change.command_offset)
-        return changes[at - 1].decision if at else None
-
-    def decisions_at(self, offset: int) -> dict[PairKey, Decision]:
-        """Every decision in force at `offset`, by pair."""
-        found = {pair: self.decision_of(pair, offset) for pair in self._of_pair}
-        return {pair: decision for pair, decision in found.items() if decision is not None}
+        return changes[at - 1] if at else None

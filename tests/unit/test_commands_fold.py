@@ -183,6 +183,7 @@ def test_new_officers_are_in_force_from_the_offset_of_their_adoption() -> None:
 def test_files_of_officers_and_keys_that_cannot_be_read_are_not_adopted() -> None:
     log = running()
     assert verdict(log, log.adopt("officers", b"[]]")) == ("refused", "invalid_file")
+    assert verdict(log, log.adopt("officers", b"[]")) == ("refused", "invalid_file")
     assert verdict(log, log.adopt("signing_key", b"no key")) == ("refused", "invalid_file")
     assert set(log.state().officers_at(len(log.messages))) == {each.name for each in OFFICERS}
 
@@ -245,6 +246,7 @@ def test_a_reversal_returns_the_pair_to_undecided_and_needs_a_decision_in_force(
     assert verdict(log, log.reverse(A, B)) == ("effective", None)
     assert verdict(log, log.reverse(A, B)) == ("refused", "no_decision")
     assert set(log.state().decisions_at(len(log.messages))) == {(A, C)}
+    assert log.state().rulings_at(len(log.messages))[(A, B)] is None
 
 
 def test_a_decision_names_two_registrations_and_keeps_one_of_them() -> None:
