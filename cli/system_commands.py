@@ -26,7 +26,7 @@ def serve(
     # Each process pays for the imports of its own service only.
     from importlib import import_module
 
-    import_module(f"services.{service}.__main__").main()
+    raise typer.Exit(import_module(f"services.{service}.app").run(settings()))
 
 
 @app.command()

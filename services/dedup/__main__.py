@@ -1,16 +1,9 @@
-"""`python -m services.dedup`, the same as `rollstream serve dedup`."""
+"""`python -m services.dedup`: settings from the environment."""
 
 import sys
 
-from services.dedup.app import create_app
-from shared.runtime.service import run_service
+from services.dedup.app import run
 from shared.settings import Settings
 
-
-def main() -> None:
-    """Run until told to stop."""
-    sys.exit(run_service(create_app(Settings())))
-
-
 if __name__ == "__main__":
-    main()
+    sys.exit(run(Settings()))

@@ -28,7 +28,7 @@ CATCH_UP_SECONDS = 20.0
 
 
 class DedupHandler:
-    """Order of a batch: progress checked, index complete, conflicts stored, outputs acknowledged, progress."""
+    """A batch: progress checked, index complete, conflicts stored, outputs acknowledged, progress stored."""
 
     def __init__(
         self,

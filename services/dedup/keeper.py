@@ -80,11 +80,13 @@ class ConflictKeeper:
                 if not isinstance(error, TransientError) and not is_store_outage(error):
                     raise
                 _log.warning("conflicts wait for the store", error=type(error).__name__)
-            with contextlib.suppress(TimeoutError):
-                seen = followed
-                await self._commands.wait_for(
-                    lambda state: len(state.decision_log) > seen, timeout=POLL_SECONDS
-                )
+            await self._wait_for_more_than(followed)
+
+    async def _wait_for_more_than(self, followed: int) -> None:
+        with contextlib.suppress(TimeoutError):
+            await self._commands.wait_for(
+                lambda state: len(state.decision_log) > followed, timeout=POLL_SECONDS
+            )
 
     async def _follow(self, followed: int) -> int:
         """Recompute what decisions from number `followed` on are about; answers the number of the next."""
