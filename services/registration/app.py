@@ -1,0 +1,74 @@
+"""Wires registration: what it reads and writes, and what runs beside its consumer."""
+
+from services.registration.handler import SERVICE, Parts, RegistrationHandler
+from services.registration.holdings import Holdings
+from services.registration.marker_writer import MarkerWriter, marker_key_of
+from services.registration.references import References
+from services.registration.store import Store
+from shared.commands.feed import CommandFeed
+from shared.contracts.topics import Topic
+from shared.metrics import Metrics
+from shared.mongo import Mongo
+from shared.progress import ProgressStore
+from shared.reference import ReferenceStore
+from shared.runtime.consumer import ConsumerSpec
+from shared.runtime.dead_letters import DeadLetterLimit
+from shared.runtime.first_records import FirstRecords
+from shared.runtime.outputs import Outputs
+from shared.runtime.service import Service, run_service
+from shared.settings import Settings
+
+GROUP = "rollstream-registration"
+
+
+def create_app(settings: Settings) -> Service:
+    """The service, not yet running. Raises StopService if the marker key cannot be used."""
+    metrics = Metrics(SERVICE)
+    mongo = Mongo(settings.mongo, SERVICE)
+    files = ReferenceStore(settings.reference_dir)
+    commands = CommandFeed(settings, files, metrics)
+    references = References(commands, files, metrics)
+    holdings = Holdings()
+    store = Store(mongo)
+    outputs = Outputs(settings, SERVICE)
+    markers = Outputs(settings, f"{SERVICE}-markers")
+    topic = Topic.EVENTS.value
+    handler = RegistrationHandler(
+        settings.register,
+        settings.kafka.partitions,
+        Parts(
+            store=store,
+            progress=ProgressStore(
+                mongo, SERVICE, topic, FirstRecords(settings, topic, f"{SERVICE}-first-records")
+            ),
+            outputs=outputs,
+            commands=commands,
+            references=references,
+            holdings=holdings,
+            dead_letters=DeadLetterLimit(settings.limits.dead_letters, settings.limits.dead_letter_window),
+            metrics=metrics,
+        ),
+    )
+    writer = MarkerWriter(
+        settings.register,
+        settings.marker.officer,
+        marker_key_of(settings.marker),
+        holdings,
+        commands,
+        markers,
+    )
+    return Service(
+        SERVICE,
+        settings,
+        consumer=ConsumerSpec(topic, GROUP, handler),
+        metrics=metrics,
+        mongo=mongo,
+        background=(references, commands, writer),
+        on_start=(outputs.start, markers.start, store.prepare),
+        on_stop=(outputs.stop, markers.stop),
+    )
+
+
+def run(settings: Settings) -> int:
+    """Run until told to stop; answers the exit code."""
+    return run_service(create_app(settings))

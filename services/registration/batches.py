@@ -1,0 +1,104 @@
+"""Capture batches against their sequences, and the receipts that devices wait for. Pure.
+
+Events of one batch lie in many partitions and are judged by several processes. What each adds is a union of
+sets, so that neither order nor repetition matters.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from services.registration.domain import Closed, Judgement, Rejected
+from services.registration.history import Close
+from services.registration.intake import Incoming
+
+MOST_LISTED = 40_000
+"""Sequences that a receipt lists as missing, and as rejected: more would not fit a message."""
+
+
+@dataclass(slots=True)
+class BatchChange:
+    """What a handler's batch adds to a capture batch; `answer`: its receipt may have to be sent."""
+
+    received: set[int] = field(default_factory=set)
+    taken: set[int] = field(default_factory=set)
+    closes: list[Close] = field(default_factory=list)
+    answer: bool = False
+
+    def update(self) -> dict[str, Any]:
+        """The change for the store; `changes` tells a reader that something may have moved."""
+        added: dict[str, list[Any]] = {
+            "received": sorted(self.received),
+            "taken": sorted(self.taken),
+            "closes": [close.document() for close in self.closes],
+        }
+        return {
+            "$addToSet": {name: {"$each": values} for name, values in added.items()},
+            "$inc": {"changes": 1},
+        }
+
+
+class BatchChanges:
+    """Collects the changes of one handler's batch."""
+
+    def __init__(self) -> None:
+        self.by_id: dict[str, BatchChange] = {}
+
+    def note(self, incoming: Incoming, judgement: Judgement, answer: bool) -> None:
+        """Count a decodable event, whatever became of it; `answer`: its outputs are to be sent."""
+        capture = incoming.capture
+        if capture is not None:
+            change = self._change(capture.batch_id, answer)
+            change.received.add(capture.sequence)
+            if not isinstance(judgement, Rejected):
+                change.taken.add(capture.sequence)
+        if isinstance(judgement, Closed) and incoming.batch_id is not None:
+            self._change(incoming.batch_id, answer).closes.append(judgement.close)
+
+    def _change(self, batch_id: str, answer: bool) -> BatchChange:
+        change = self.by_id.setdefault(batch_id, BatchChange())
+        change.answer |= answer
+        return change
+
+
+def receipt(document: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The receipt of a batch as it is stored, None while it is not closed. The last close counts.
+
+    `rejected` are sequences of which no event was accepted or ignored. Of `missing` and `rejected` the first
+    MOST_LISTED are listed; `complete` looks at all.
+    """
+    closes = [Close.of(each) for each in document.get("closes", ())]
+    if not closes:
+        return None
+    close = max(closes, key=lambda each: each.offset)
+    received = set(document.get("received", ()))
+    missing = [
+        sequence
+        for sequence in range(close.first_sequence, close.last_sequence + 1)
+        if sequence not in received
+    ]
+    device, batch = str(document["_id"]).split("/", 1)
+    return {
+        "office": close.office,
+        "device": device,
+        "batch": batch,
+        "count": close.count,
+        "received": len(received),
+        "missing": missing[:MOST_LISTED],
+        "rejected": sorted(received.difference(document.get("taken", ())))[:MOST_LISTED],
+        "complete": not missing,
+    }
+
+
+def summary(document: Mapping[str, Any], sent: Mapping[str, Any]) -> dict[str, Any]:
+    """What operators read beside the sets, as of the receipt."""
+    close = max((Close.of(each) for each in document["closes"]), key=lambda each: each.offset)
+    return {
+        "office": close.office,
+        "first": close.first_sequence,
+        "last": close.last_sequence,
+        "count": close.count,
+        "missing": sent["missing"],
+        "rejected": sent["rejected"],
+        "complete": sent["complete"],
+    }

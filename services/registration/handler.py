@@ -1,0 +1,216 @@
+"""Settles a batch of capture events: effects, outputs acknowledged, progress; repeating it is harmless."""
+
+import asyncio
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from services.registration.batches import BatchChanges, receipt, summary
+from services.registration.domain import Accepted, Rejected
+from services.registration.fold import BatchFold
+from services.registration.holdings import Holding, Holdings
+from services.registration.intake import DeadLetter, Incoming, read
+from services.registration.markers import Epochs, UnknownFuture, passed_marker, valid_marker
+from services.registration.outcomes import Ended, Result, Settled, Void, outcome_document
+from services.registration.outputs import OutputBuilder
+from services.registration.references import References
+from services.registration.store import Store
+from shared.commands.feed import CommandFeed
+from shared.metrics import Metrics
+from shared.progress import ProgressStore
+from shared.runtime.dead_letters import DeadLetterLimit, dead_letter
+from shared.runtime.errors import TransientError
+from shared.runtime.outputs import Outputs
+from shared.runtime.record import Output, Record
+from shared.runtime.rounds import rounds
+
+SERVICE = "registration"
+_MOST_TRIES = 20
+_COMMANDS_WAIT_S = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the handler works with."""
+
+    store: Store
+    progress: ProgressStore
+    outputs: Outputs
+    commands: CommandFeed
+    references: References
+    holdings: Holdings
+    dead_letters: DeadLetterLimit
+    metrics: Metrics
+
+
+class RegistrationHandler:
+    """Judges what comes in on `registration.events.v1`."""
+
+    def __init__(self, register: str, partitions: int, parts: Parts) -> None:
+        self._register = register
+        self._partitions = partitions
+        self._parts = parts
+        self._build = OutputBuilder(register, partitions)
+        self._admitted: dict[int, int] = {}
+
+    async def assigned(self, committed: Mapping[int, int | None]) -> Mapping[int, int]:
+        """Start at the stored progress; what lies below the committed offset is not sent again."""
+        starts = await self._parts.progress.load(committed.keys())
+        epochs = await self._parts.store.epochs(committed.keys())
+        for partition, offset in committed.items():
+            self._parts.holdings.take(partition, Holding(offset or 0, starts[partition], epochs[partition]))
+        return starts
+
+    async def revoked(self, partitions: Collection[int]) -> None:
+        """Forget what is another process's now."""
+        self._parts.progress.forget(partitions)
+        self._parts.holdings.give_up(partitions)
+
+    async def handle(self, batch: Sequence[Record]) -> None:
+        """Settle `batch`. Raises TransientError while a server or reference data are away, StopService."""
+        partitions = {record.partition for record in batch}
+        held = self._parts.holdings.of(partitions)
+        await self._parts.progress.check(partitions)
+        settled = await self._judge(batch, held)
+        unsent = [each for each in settled if not held[each.record.partition].was_sent(each.record.offset)]
+        self._admit_dead_letters(unsent)
+        changes = await self._store(settled, held)
+        await self._send(unsent)
+        await self._answer(changes)
+        following = {record.partition: record.offset + 1 for record in batch}
+        await self._parts.progress.store(following)
+        for partition, position in following.items():
+            held[partition].position = position
+        self._count(settled)
+
+    async def _judge(self, batch: Sequence[Record], held: Mapping[int, Holding]) -> list[Settled]:
+        """What became of each record. The registrations are stored, since their guard is part of judging."""
+        read_records = [(record, read(record)) for record in batch]
+        # Markers first: the epochs of what follows them depend on them.
+        ends: dict[tuple[int, int], Result] = {}
+        for record, incoming in read_records:
+            if isinstance(incoming, Incoming) and incoming.is_marker:
+                epochs = held[record.partition].epochs
+                ends[record.partition, record.offset] = await self._judge_marker(record, incoming, epochs)
+        fold = BatchFold(
+            [each for _, each in read_records if isinstance(each, Incoming) and not each.is_marker],
+            lambda partition, offset: held[partition].epochs.of(offset),
+            self._parts.references.of_epoch,
+            self._partitions,
+        )
+        await self._judge_events(fold)
+        results = {**fold.judgements, **ends}
+        return [
+            Settled(record, None, each)
+            if isinstance(each, DeadLetter)
+            else Settled(record, each, results[record.partition, record.offset])
+            for record, each in read_records
+        ]
+
+    async def _judge_marker(self, record: Record, incoming: Incoming, epochs: Epochs) -> Ended | Void:
+        current = epochs.of(record.offset)
+        try:
+            marker = valid_marker(incoming, record, current, self._parts.commands.state)
+        except UnknownFuture:
+            async with asyncio.timeout(_COMMANDS_WAIT_S):
+                state = await self._parts.commands.wait_for_end()
+            try:
+                marker = valid_marker(incoming, record, current, state)
+            except UnknownFuture as unknown:
+                if unknown.plausible:
+                    raise TransientError("a marker names a command that is not there yet") from None
+                marker = None
+        if marker is None:
+            return Void()
+        epochs.end(marker.epoch, record.offset)
+        return Ended(marker)
+
+    async def _judge_events(self, fold: BatchFold) -> None:
+        store = self._parts.store
+        changed = fold.judge(
+            await store.registrations(fold.registration_ids), await store.closes(fold.closed_batch_ids)
+        )
+        for _ in range(_MOST_TRIES):
+            lost = await store.save_registrations(changed)
+            if not lost:
+                return
+            # Somebody else, paused or new to the partition, judged the same events; what they stored counts.
+            changed = fold.judge_again(await store.registrations(lost))
+        raise TransientError("others keep writing the same registrations")
+
+    def _admit_dead_letters(self, unsent: Sequence[Settled]) -> None:
+        """Ask the limit before any is sent; records that are tried again are counted once."""
+        new = [each for each in unsent if each.record.offset >= self._admitted.get(each.record.partition, 0)]
+        if new:
+            dead = sum(isinstance(each.result, DeadLetter) for each in new)
+            self._parts.dead_letters.admit(len(new), dead)
+        self._admitted.update({each.record.partition: each.record.offset + 1 for each in new})
+
+    async def _store(self, settled: Sequence[Settled], held: Mapping[int, Holding]) -> BatchChanges:
+        store = self._parts.store
+        changes = BatchChanges()
+        for each in settled:
+            if each.incoming is not None and not isinstance(each.result, Ended | Void | DeadLetter):
+                sent = held[each.record.partition].was_sent(each.record.offset)
+                changes.note(each.incoming, each.result, answer=not sent)
+        await store.change_batches({name: change.update() for name, change in changes.by_id.items()})
+        documents = (outcome_document(each) for each in settled)
+        await store.save_outcomes([document for document in documents if document is not None])
+        await store.end_epochs(
+            [
+                (each.record.partition, each.result.marker.epoch, each.record.offset)
+                for each in settled
+                if isinstance(each.result, Ended)
+            ]
+        )
+        return changes
+
+    async def _send(self, unsent: Sequence[Settled]) -> None:
+        outputs = [(self._output(each), isinstance(each.result, Ended)) for each in unsent]
+        for each in rounds([(output, is_marker) for output, is_marker in outputs if output is not None]):
+            await self._parts.outputs.send(each)
+
+    def _output(self, settled: Settled) -> Output | None:
+        record, incoming, result = settled.record, settled.incoming, settled.result
+        if isinstance(result, DeadLetter):
+            return dead_letter(record, reason=result.reason, detail=result.detail, service=SERVICE)
+        if isinstance(result, Ended):
+            return passed_marker(self._register, result.marker, record.partition)
+        if incoming is not None and isinstance(result, Accepted):
+            return self._build.accepted(incoming, result)
+        if incoming is not None and isinstance(result, Rejected):
+            return self._build.rejected(incoming, result)
+        return None
+
+    async def _answer(self, changes: BatchChanges) -> None:
+        """Send the receipts of closed batches, until the last one sent says what is stored.
+
+        Another process may add to a batch between our reading it and our receipt's arriving, and the topic is
+        compacted: an old receipt must not be the one that stays.
+        """
+        left: Collection[str] = changes.by_id.keys()
+        for _ in range(_MOST_TRIES):
+            documents = await self._parts.store.closed_batches(left)
+            receipts = [(document, receipt(document)) for document in documents]
+            known = [(document, sent) for document, sent in receipts if sent is not None]
+            await self._parts.outputs.send(
+                [
+                    self._build.receipt(sent)
+                    for document, sent in known
+                    if changes.by_id[document["_id"]].answer
+                ]
+            )
+            left = await self._parts.store.summarise_batches(
+                [(document, summary(document, sent)) for document, sent in known]
+            )
+            if not left:
+                return
+        raise TransientError("others keep changing the same capture batches")
+
+    def _count(self, settled: Sequence[Settled]) -> None:
+        metrics = self._parts.metrics
+        for each in settled:
+            metrics.records.labels(outcome=each.outcome.value).inc()
+            if isinstance(each.result, Rejected):
+                metrics.rejections.labels(reason=each.result.reason.value).inc()
+            elif isinstance(each.result, DeadLetter):
+                metrics.dead_letters.labels(reason=each.result.reason).inc()

@@ -1,0 +1,78 @@
+"""The reference data that an epoch's events are judged by."""
+
+import asyncio
+
+from services.registration.domain import Reference
+from shared.commands.feed import CommandFeed
+from shared.commands.state import State
+from shared.contracts.commands import REFERENCE_KINDS, ReferenceKind
+from shared.metrics import Metrics
+from shared.reference import InvalidReference, MissingReference, ReferenceStore
+from shared.runtime.errors import StopService, TransientError
+
+_LOOK_EVERY_S = 0.5
+
+
+class References:
+    """Gazetteer and stations by epoch; what was found is kept, since it never changes.
+
+    As something that runs beside the consumer it only says when that may start: once the reference data of
+    epoch 1 are adopted and there.
+    """
+
+    name = "reference data"
+
+    def __init__(self, commands: CommandFeed, files: ReferenceStore, metrics: Metrics) -> None:
+        self._commands = commands
+        self._files = files
+        self._metrics = metrics
+        self._found: dict[int, Reference] = {}
+        self._missing: set[ReferenceKind] = set()
+
+    async def run(self) -> None:
+        """Nothing to do, until cancelled."""
+        await asyncio.Event().wait()
+
+    async def ready(self) -> None:
+        """Return when the reference data of epoch 1 can be read."""
+        while True:
+            try:
+                self.of_epoch(1)
+                return
+            except TransientError:
+                await asyncio.sleep(_LOOK_EVERY_S)
+
+    def of_epoch(self, epoch: int) -> Reference:
+        """The reference data of an epoch.
+
+        Raises TransientError while they are not adopted or not in the folder, StopService if officers
+        adopted a file that cannot be read.
+        """
+        found = self._found.get(epoch)
+        if found is None:
+            found = self._found[epoch] = self._read(epoch)
+        return found
+
+    def _read(self, epoch: int) -> Reference:
+        state = self._commands.state
+        self._show(_not_adopted(state, epoch))
+        gazetteer = state.reference_for_epoch("gazetteer", epoch)
+        stations = state.reference_for_epoch("stations", epoch)
+        if not state.ready_for_epoch(epoch) or gazetteer is None or stations is None:
+            raise TransientError(f"waiting for the reference data of epoch {epoch}")
+        try:
+            return Reference(self._files.gazetteer(gazetteer), self._files.stations(stations))
+        except MissingReference as missing:
+            self._show({kind for kind in REFERENCE_KINDS if kind == missing.kind})
+            raise
+        except InvalidReference as invalid:
+            raise StopService(f"an adopted file cannot be read: {invalid}", cause="reference") from None
+
+    def _show(self, missing: set[ReferenceKind]) -> None:
+        for kind in missing | self._missing:
+            self._metrics.reference_waiting.labels(kind=kind).set(1 if kind in missing else 0)
+        self._missing = missing
+
+
+def _not_adopted(state: State, epoch: int) -> set[ReferenceKind]:
+    return {kind for kind in REFERENCE_KINDS if state.reference_for_epoch(kind, epoch) is None}
