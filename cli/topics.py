@@ -49,7 +49,7 @@ def wanted(spec: TopicSpec, settings: Settings) -> dict[str, str]:
 
 async def ensure_topics(settings: Settings) -> list[TopicReport]:
     """Create missing topics, compare the others. Raises TopicsNotCreated; never changes an existing topic."""
-    admin = AIOKafkaAdminClient(**_admin_options(settings))
+    admin = AIOKafkaAdminClient(**admin_options(settings))
     await admin.start()
     try:
         existing = set(await admin.list_topics())
@@ -66,7 +66,8 @@ async def ensure_topics(settings: Settings) -> list[TopicReport]:
         await admin.close()
 
 
-def _admin_options(settings: Settings) -> dict[str, Any]:
+def admin_options(settings: Settings) -> dict[str, Any]:
+    """What aiokafka's admin client takes of the options that all clients share."""
     options = connection_options(settings.kafka, "rollstream-topics")
     accepted = inspect.signature(AIOKafkaAdminClient).parameters
     return {name: value for name, value in options.items() if name in accepted}

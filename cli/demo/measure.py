@@ -9,6 +9,7 @@ from typing import Any
 
 from aiokafka import TopicPartition
 
+from cli.generator.stream import Stream
 from shared.contracts.cloudevents import header
 from shared.contracts.topics import Topic
 from shared.mongo import Mongo
@@ -93,6 +94,35 @@ def true_pairs(people: Mapping[str, str], registered: set[str]) -> set[Pair]:
     return {pair for group in of_person.values() for pair in combinations(group, 2)}
 
 
+def outcome_table(
+    stream: Stream, places: Sequence[Place], stored: Mapping[Place, Sequence[Outcome]]
+) -> list[tuple[str, str, int, int]]:
+    """(expected outcome, reason, events, of them as expected) for each that occurs."""
+    rows: dict[tuple[str, str], list[int]] = {}
+    for event, place in zip(stream.events, places, strict=True):
+        row = rows.setdefault((event.expected, event.reason), [0, 0])
+        row[0] += 1
+        row[1] += _as_expected(event.expected, event.reason, stored.get(place, ()))
+    return [(*kind, *row) for kind, row in sorted(rows.items())]
+
+
+def matching_table(stream: Stream, found: set[Pair]) -> list[tuple[str, str, int, int]]:
+    """(whether one person, how the two captures differ, pairs, of them claimed)."""
+    rows: dict[tuple[str, str], list[int]] = {}
+    for same, pairs in (("one person", stream.duplicates), ("two people", stream.lookalikes)):
+        for pair in pairs:
+            row = rows.setdefault((same, pair.kind), [0, 0])
+            row[0] += 1
+            row[1] += ordered(pair.one, pair.other) in found
+    return [(*kind, *row) for kind, row in sorted(rows.items())]
+
+
+def _as_expected(expected: str, reason: str, found: Sequence[Outcome]) -> bool:
+    if len(found) != 1 or found[0].outcome != expected:
+        return False
+    return expected != "rejected" or found[0].reason == reason
+
+
 @dataclass(frozen=True, slots=True)
 class Unlike:
     """Events whose outcome is not the expected one, counted as (expected, found)."""
@@ -112,10 +142,9 @@ def compare(
         found = stored.get(places[line], ())
         if not found:
             unaccounted += 1
-        elif len(found) > 1:
-            wrong[outcome, "several"] += 1
-        elif found[0].outcome != outcome or (outcome == "rejected" and found[0].reason != reason):
-            wrong[f"{outcome} {reason}".strip(), f"{found[0].outcome} {found[0].reason or ''}".strip()] += 1
+        elif not _as_expected(outcome, reason, found):
+            was = ", ".join(f"{each.outcome} {each.reason or ''}".strip() for each in found)
+            wrong[f"{outcome} {reason}".strip(), was] += 1
     return Unlike(unaccounted, wrong)
 
 

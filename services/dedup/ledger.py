@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import zip_longest
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,6 @@ class Ledger:
     def _current(self, registration_id: str, digest: str) -> Iterator[tuple[float, float]]:
         """The half-open ranges of epochs in which the digest is the registration's last one."""
         known = self._appearances.get(registration_id, ())
-        for each, following in zip(known, [*known[1:], None], strict=True):
+        for each, following in zip_longest(known, known[1:]):
             if each.digest == digest:
                 yield each.epoch, following.epoch if following else float("inf")

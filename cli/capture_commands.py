@@ -1,0 +1,82 @@
+"""Commands around capture files: generate, check, produce."""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from aiokafka.errors import KafkaError
+
+from cli.app import Json, app, settings
+from cli.check import check_lines
+from cli.generator.files import write_stream
+from cli.generator.stream import LEAST_VOTERS, generate_stream
+from cli.output import console, fail, progress, show
+from cli.produce import ProduceFailed, produce
+
+Mode = Annotated[str, typer.Option(help="CloudEvents mode: binary or structured.")]
+
+MOST_SHOWN = 20
+"""Faults of a capture file that people are shown; `--json` gives all."""
+
+
+@app.command()
+def generate(
+    out: Annotated[Path, typer.Option(help="Folder for the files.")],
+    voters: Annotated[int, typer.Option(min=LEAST_VOTERS, help="How many voters.")] = 1000,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 1,
+    partitions: Annotated[int, typer.Option(min=2, help="Partitions of the register's topics.")] = 12,
+    as_json: Json = False,
+) -> None:
+    """Make a capture stream with its truth: events.jsonl, stations.csv, truth_*.csv."""
+    stream = generate_stream(voters=voters, seed=seed, partitions=partitions)
+    with progress("Writing", len(stream.lines)) as bar:
+        write_stream(stream, out, lambda done: bar.update(bar.task_ids[0], completed=done))
+    value = {"lines": len(stream.lines), "expected": dict(stream.outcomes()), "people": len(stream.people)}
+    show(value, as_json=as_json, text=f"{len(stream.lines):,} events in {out / 'events.jsonl'}")
+
+
+@app.command()
+def check(file: Path, as_json: Json = False) -> None:
+    """Say what the contract alone finds wrong in a capture file, without a broker."""
+    try:
+        with file.open("rb") as lines:
+            faults = list(check_lines(lines))
+    except OSError as error:
+        fail(f"{file}: {type(error).__name__}; name a capture file")
+    value = [{"line": each.line, "path": each.path, "rule": each.rule} for each in faults]
+    text = [f"line {each.line}: {each.path or 'event'}: {each.rule}" for each in faults[:MOST_SHOWN]]
+    if len(faults) > MOST_SHOWN:
+        text.append(f"… and {len(faults) - MOST_SHOWN} more; --json gives all")
+    show(value, as_json=as_json, text="\n".join(text) or "Nothing is wrong by the contract alone.")
+    if faults:
+        raise typer.Exit(1)
+
+
+@app.command("produce")
+def produce_command(file: Path, mode: Mode = "binary", as_json: Json = False) -> None:
+    """Send a capture file to Kafka; run again after a break, it goes on where it was."""
+    if mode not in ("binary", "structured"):
+        fail("--mode is binary or structured")
+    try:
+        with file.open("rb") as lines:
+            total = sum(1 for _ in lines)
+        with progress("Sending", total) as bar:
+            done = asyncio.run(
+                produce(
+                    settings(),
+                    file,
+                    lambda count: bar.advance(bar.task_ids[0], count),
+                    "structured" if mode == "structured" else "binary",
+                )
+            )
+    except OSError as error:
+        fail(f"{file}: {type(error).__name__}; name a capture file")
+    except ProduceFailed as error:
+        fail(str(error))
+    except KafkaError as error:
+        fail(f"no broker answers ({type(error).__name__}): check ROLLSTREAM_KAFKA__BOOTSTRAP_SERVERS")
+    text = f"Sent {done.sent:,} events" + (f"; {done.skipped:,} were sent before" if done.skipped else "")
+    show({"sent": done.sent, "skipped": done.skipped}, as_json=as_json, text=text)
+    if done.skipped and not done.sent and not as_json:
+        console().print(f"To send it all again, remove {file}.sent")

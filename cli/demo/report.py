@@ -1,0 +1,59 @@
+"""What the demo prints at its end."""
+
+from rich.console import Console
+
+from cli.demo.state import Demo
+from cli.output import facts, table
+
+JSON_NAMES = (
+    "events",
+    "accepted",
+    "ignored",
+    "rejected",
+    "dead_lettered",
+    "unaccounted",
+    "wrong_outcome",
+    "true_pairs",
+    "found_pairs",
+    "precision",
+    "recall",
+    "conflicts",
+    "decisions",
+    "lists",
+    "entries",
+    "verified",
+    "people_on_two_lists",
+    "people_missed",
+    "events_per_second",
+    "latency_p50_ms",
+    "latency_p99_ms",
+    "seconds",
+)
+"""The figures that `--json` writes, in this order."""
+
+
+def show(out: Console, demo: Demo) -> None:
+    """Print what came of every event, the matching, the lists, and the figures."""
+    figures = demo.figures
+    out.print()
+    columns = ("expected", "reason", "events", "as expected")
+    out.print(table("What came of every event, against the truth", columns, figures["outcome_table"]))
+    columns = ("truth", "how the two captures differ", "pairs", "claimed")
+    out.print(table("What the matching claimed, against the truth", columns, figures["matching_table"]))
+    for kind, number in figures["wrong_by_kind"].items():
+        out.print(f"[red]not as expected:[/] {kind}: {number}")
+    out.print(facts("In figures", {name: figures[name] for name in JSON_NAMES}))
+
+
+def show_what_next(out: Console, demo: Demo) -> None:
+    """Print where everything is, and what to try while it runs."""
+    register, lists = demo.directory / "register", demo.directory / "lists"
+    out.print("\nAll of it goes on running until Ctrl-C.")
+    for name, service in demo.services.items():
+        out.print(f"  {name:13} {service.url}/metrics  {service.url}/health/ready")
+    out.print(f"  broker        {demo.settings.kafka.bootstrap_servers}")
+    out.print("\nTry, in another terminal, with what this prints set in its environment:")
+    out.print(f"  cat {demo.directory}/environment")
+    out.print("  rollstream status --conflicts")
+    out.print(f"  rollstream verify {lists} --key {register}/keys/signing.pub.pem")
+    out.print("  rollstream cut-off 2 --officer publisher --key " + f"{register}/keys/publisher.pem")

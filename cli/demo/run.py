@@ -1,0 +1,115 @@
+"""The demo's course: engines, register, services, stream, cut-off, decisions, lists, figures."""
+
+import asyncio
+import os
+import shutil
+import time
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from cli import commands
+from cli.demo import checks, measure, report, steps
+from cli.demo.processes import RunningService, ServiceFailed, running_services, wait_live
+from cli.demo.state import Demo, DemoFailed
+from cli.engines import EngineFailed, engines
+from cli.generator.files import write_stream
+from cli.generator.rates import DEMO_RATES
+from cli.generator.stream import Stream, generate_stream
+from cli.init import init_register
+from cli.output import console
+from cli.topics import ensure_topics
+from shared.contracts.topics import Topic
+from shared.mongo import Mongo
+from shared.settings import Settings
+
+REGISTER = "kh-demo"
+
+COURSE = (
+    ("Capturing: a burst, then an open loop of 50 events a second", steps.capture),
+    ("Accounting for every event", steps.account),
+    ("Cut-off of epoch 1", steps.cut_off),
+    ("Holding the claims against the truth", steps.match),
+    ("Two officers decide every conflict", steps.decide),
+    ("Finalising the roll", steps.publish),
+    ("Verifying every list from the topic with the public key only", steps.verify_lists),
+    ("Reading the metrics", checks.read_metrics),
+)
+
+
+async def run_demo(events: int, seed: int, directory: Path, *, stay: bool) -> dict[str, Any]:
+    """Run it all; answers the figures. Raises DemoFailed when anything is not as promised."""
+    started = time.monotonic()
+    out = console()
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir(parents=True)
+    async with AsyncExitStack() as stack:
+        try:
+            out.print("Starting broker and store …")
+            running = await stack.enter_async_context(engines(directory / "engines"))
+            environment = _environment(directory.absolute(), running.environment)
+            os.environ.update(environment)
+            settings = Settings()
+            await _require_empty(settings)
+            stream, services = await _set_up(events, seed, directory, settings, environment, stack, out)
+            mongo = Mongo(settings.mongo, "rollstream-demo")
+            stack.callback(mongo.close)
+            demo = Demo(settings, directory, stream, mongo, services)
+            for title, step in COURSE:
+                out.print(f"{title} …")
+                await step(demo)
+        except (ServiceFailed, EngineFailed) as error:
+            raise DemoFailed(str(error)) from error
+        demo.figures["seconds"] = round(time.monotonic() - started, 1)
+        report.show(out, demo)
+        if broken := checks.broken_promises(demo.figures):
+            raise DemoFailed("; ".join(broken))
+        if stay:
+            report.show_what_next(out, demo)
+            await asyncio.Event().wait()
+    return {name: demo.figures[name] for name in report.JSON_NAMES}
+
+
+def _environment(directory: Path, engines: Mapping[str, str]) -> dict[str, str]:
+    register = directory / "register"
+    return {
+        "ROLLSTREAM_REGISTER": REGISTER,
+        "ROLLSTREAM_REFERENCE_DIR": str(register / "reference"),
+        "ROLLSTREAM_SIGNING__KEY_FILE": str(register / "keys/signing.pem"),
+        "ROLLSTREAM_MARKER__KEY_FILE": str(register / "keys/marker.pem"),
+        **engines,
+    }
+
+
+async def _require_empty(settings: Settings) -> None:
+    """A demo among a register's events would be no demo, and no register either."""
+    await ensure_topics(settings)
+    if await measure.read_topic(settings, Topic.COMMANDS):
+        raise DemoFailed(
+            f"{settings.kafka.bootstrap_servers} holds a register already: name another broker, or unset "
+            "ROLLSTREAM_KAFKA__BOOTSTRAP_SERVERS to run on embedded engines"
+        )
+
+
+async def _set_up(
+    events: int,
+    seed: int,
+    directory: Path,
+    settings: Settings,
+    environment: Mapping[str, str],
+    stack: AsyncExitStack,
+    out: Console,
+) -> tuple[Stream, Mapping[str, RunningService]]:
+    out.print(f"Generating {events:,} events over the gazetteer of Cambodia, seed {seed} …")
+    stream = generate_stream(events=events, seed=seed, partitions=settings.kafka.partitions, rates=DEMO_RATES)
+    write_stream(stream, directory / "stream")
+    out.print("Founding the register: keys, officers, reference data, first adoptions …")
+    made = init_register(settings.register, directory / "register", directory / "stream/stations.csv")
+    await commands.send(settings, made.adoptions)
+    out.print("Starting registration, dedup and publisher …")
+    services = await stack.enter_async_context(running_services(environment, directory / "logs"))
+    await asyncio.gather(*(wait_live(service, "/health/ready") for service in services.values()))
+    return stream, services

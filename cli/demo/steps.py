@@ -1,0 +1,113 @@
+"""The demo's steps, in their order; each leaves its figures behind."""
+
+import time
+from collections import Counter
+from pathlib import Path
+
+from cli.demo import measure, sending
+from cli.demo.officers import Known, decisions
+from cli.demo.state import Demo, DemoFailed
+from cli.demo.waiting import epoch_complete, settled, verdicts_of
+from cli.lists import follow
+from cli.verify import verify
+from shared.contracts.commands import CommandType
+
+ROLL = "2027-commune"
+OPEN_LOOP_RATE = 50
+"""Events a second, those of the design's budget: p99 from capture to checked ≤ 1 s."""
+
+OPEN_LOOP_EVENTS = 500
+
+
+async def capture(demo: Demo) -> None:
+    """Send the stream: a burst whose rate is that of the whole flow, then the rest at a fixed rate."""
+    lines = demo.stream.lines
+    burst, rest = lines[:-OPEN_LOOP_EVENTS], lines[-OPEN_LOOP_EVENTS:]
+    began = time.monotonic()
+    demo.places += await sending.burst(demo.settings, burst)
+    await demo.bounded("the burst to be checked", settled(demo.settings))
+    demo.figures["events_per_second"] = round(len(burst) / (time.monotonic() - began))
+    sent = await sending.open_loop(demo.settings, rest, OPEN_LOOP_RATE)
+    demo.places += sent
+    await demo.bounded("all services to be done", settled(demo.settings))
+    seconds = await measure.latencies(demo.settings, sent)
+    demo.figures["latency_p50_ms"] = round(1000 * measure.quantile(seconds, 0.50))
+    demo.figures["latency_p99_ms"] = round(1000 * measure.quantile(seconds, 0.99))
+
+
+async def account(demo: Demo) -> None:
+    """Hold what became of each event against the truth."""
+    stored = await measure.stored_outcomes(demo.mongo)
+    expected = {event.line: (event.expected, event.reason) for event in demo.stream.events}
+    places = {at + 1: place for at, place in enumerate(demo.places)}
+    unlike = measure.compare(expected, places, stored)
+    counts = Counter(stored[place][0].outcome for place in demo.places if place in stored)
+    demo.figures |= {
+        "events": len(demo.stream.lines),
+        "accepted": counts["accepted"],
+        "ignored": counts["ignored"],
+        "rejected": counts["rejected"],
+        "dead_lettered": counts["dead_lettered"],
+        "unaccounted": unlike.unaccounted,
+        "wrong_outcome": unlike.wrong.total(),
+        "wrong_by_kind": {f"{should} → {was}": n for (should, was), n in unlike.wrong.items()},
+        "outcome_table": measure.outcome_table(demo.stream, demo.places, stored),
+    }
+
+
+async def cut_off(demo: Demo) -> None:
+    """End epoch 1 and wait until everyone captured in it has been checked."""
+    await demo.two_officers("publisher", CommandType.CUT_OFF, [{"epoch": 1}], "end of registration")
+    await demo.bounded("the epoch to be complete", epoch_complete(demo.settings, 1))
+    await demo.bounded("the publisher", settled(demo.settings))
+
+
+async def match(demo: Demo) -> None:
+    """Hold the claims against the truth, by class and by what was changed between the two captures."""
+    found = await measure.claimed_pairs(demo.settings)
+    true = measure.true_pairs(demo.stream.people)
+    right = found & true
+    demo.figures |= {
+        "true_pairs": len(true),
+        "found_pairs": len(found),
+        "precision": round(len(right) / len(found), 4) if found else 0.0,
+        "recall": round(len(right) / len(true), 4) if true else 0.0,
+        "matching_table": measure.matching_table(demo.stream, found),
+    }
+
+
+async def decide(demo: Demo) -> None:
+    """Two officers decide every open conflict by the truth."""
+    pairs = []
+    async for conflict in demo.mongo.collection("conflicts").find({"status": "open"}, {"pair": 1}):
+        one, other = (version["registration_id"] for version in conflict["pair"])
+        pairs.append((one, other))
+    known: dict[str, Known] = {}
+    async for document in demo.mongo.collection("registrations").find(
+        {}, {"digest": 1, "status": 1, "first_accepted_at": 1}
+    ):
+        known[document["_id"]] = Known(
+            document["digest"], document["status"] == "active", document["first_accepted_at"]
+        )
+    proposals = decisions(pairs, demo.stream.people, known)
+    signed = await demo.two_officers("adjudicator", CommandType.DECIDED, proposals, "looked at together")
+    verdicts = await demo.bounded("decisions", verdicts_of(demo.mongo, [each.id for each in signed]))
+    refused = [each["reason"] for each in verdicts.values() if each["verdict"] == "refused"]
+    if refused:
+        raise DemoFailed(f"{len(refused)} decisions were refused, the first for {refused[0]}")
+    demo.figures |= {"conflicts": len(pairs), "decisions": len(proposals)}
+
+
+async def publish(demo: Demo) -> None:
+    """Finalise the roll, follow its topic as a consumer downstream does, verify with the public key only."""
+    finalised = {
+        "roll": ROLL,
+        "epoch": 1,
+        "election": {"kind": "commune_council", "day": demo.stream.election_day.isoformat()},
+        "kind": "final",
+        "undecided": "refuse",
+    }
+    [command] = await demo.two_officers("publisher", CommandType.FINALISED, [finalised], "the final roll")
+    verdicts = await demo.bounded("the lists", verdicts_of(demo.mongo, [command.id]))
+    if verdicts[command.id]["verdict"] != "effective":
+        raise DemoFailed(f"the roll was refused: {verdicts[command.id]['reason']}")
