@@ -4,7 +4,7 @@ import csv
 import io
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar, cast
@@ -83,6 +83,12 @@ class Station:
         """The two digits of its province."""
         return self.commune[:2]
 
+    def serves(self, village_code: str) -> bool:
+        """Whether it serves a village, or for a commune's six digits, whether it lies there."""
+        if village_code[:6] != self.commune:
+            return False
+        return len(village_code) == 6 or not self.villages or village_code in self.villages
+
 
 @dataclass(frozen=True, slots=True)
 class Stations:
@@ -92,15 +98,13 @@ class Stations:
     by_village: Mapping[str, tuple[Station, ...]]
     by_commune: Mapping[str, tuple[Station, ...]]
 
-    def serving(self, village_code: str) -> Sequence[Station]:
+    def serving(self, village_code: str) -> list[Station]:
         """The stations of a village, or of a commune for a six-digit code, in file order.
 
         A station serves a village if it names it, or names none and lies in its commune.
         """
         commune = self.by_commune.get(village_code[:6], ())
-        if len(village_code) == 6:
-            return commune
-        return [station for station in commune if not station.villages or village_code in station.villages]
+        return [station for station in commune if station.serves(village_code)]
 
 
 def parse_gazetteer(raw: bytes) -> Gazetteer:
