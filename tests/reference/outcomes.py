@@ -161,7 +161,7 @@ def _check_history(
             raise Rejection("state")
         return
     if last is None:
-        raise Rejection("unknown_registration")
+        raise Rejection("unknown_registration", "registration_id")
     if (last.status == "active") == (event_type == EventType.REINSTATED):
         raise Rejection("state")
     if parsed.revision <= last.revision:

@@ -83,8 +83,8 @@ REJECTIONS: list[tuple[str, str, Act]] = [
     ("invalid", "", event(EventType.CORRECTED, [1], key="x")),
     ("invalid", "voter", event(EventType.REGISTERED, registration(ONE, 1, shoe_size=38))),
     ("invalid", "voter.date_of_birth", event(EventType.REGISTERED, registration(ONE, 1, precision="month"))),
-    ("unknown_registration", "", event(EventType.CORRECTED, registration(ONE, 2))),
-    ("unknown_registration", "", event(EventType.REMOVED, removal(ONE, 2))),
+    ("unknown_registration", "registration_id", event(EventType.CORRECTED, registration(ONE, 2))),
+    ("unknown_registration", "registration_id", event(EventType.REMOVED, removal(ONE, 2))),
     (
         "unknown_place",
         "residence.village_code",

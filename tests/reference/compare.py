@@ -1,0 +1,150 @@
+"""Holds what the services stored and published against what the log means."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from tests.reference.log import Topics
+from tests.reference.model import Result
+from tests.reference.outcomes import Source
+
+StoreDump = Mapping[str, Sequence[Mapping[str, Any]]]
+"""Collection to its documents: `registrations`, `outcomes`, `capture_batches`, `commands`."""
+
+
+def compare(result: Result, store: StoreDump, topics: Topics) -> list[str]:
+    """Every difference in words, none where the services did what the log says."""
+    return [
+        *result.claim_faults,
+        *_outcomes(result, store),
+        *_registrations(result, store),
+        *_commands(result, store),
+        *_sent("accepted", result.accepted, topics.accepted),
+        *_sent("rejected", result.rejected, topics.rejected),
+        *_by_key("receipt", result.receipts, topics.receipts),
+        *_by_key("list", result.lists, topics.lists),
+        *_by_key("manifest", result.manifests, topics.manifests),
+    ]
+
+
+def stored_outcomes(store: StoreDump) -> Iterator[tuple[Source, str, str | None]]:
+    """Every outcome that is stored, wherever: its offset, the outcome, the reason."""
+    for document in store.get("outcomes", ()):
+        partition, _, offset = str(document["_id"]).partition("/")
+        yield (int(partition), int(offset)), document["outcome"], document.get("reason")
+    for document in store.get("registrations", ()):
+        for version in document["history"]:
+            yield (version["partition"], version["offset"]), "accepted", None
+    for document in store.get("capture_batches", ()):
+        for close in document.get("closes", ()):
+            yield (close["partition"], close["offset"]), "accepted", None
+
+
+def _outcomes(result: Result, store: StoreDump) -> Iterator[str]:
+    found = list(stored_outcomes(store))
+    for source, times in Counter(source for source, _, _ in found).items():
+        if times > 1:
+            yield f"event {_at(source)}: {times} outcomes are stored"
+    stored = {source: (outcome, reason) for source, outcome, reason in found}
+    for source in sorted(result.outcomes.keys() | stored.keys()):
+        expected = result.outcomes.get(source)
+        told = (expected.outcome, expected.reason) if expected else None
+        if told != stored.get(source):
+            yield f"event {_at(source)}: {_told(stored.get(source))} for {_told(told)}"
+    for document in store.get("outcomes", ()):
+        partition, _, offset = str(document["_id"]).partition("/")
+        expected = result.outcomes.get((int(partition), int(offset)))
+        ids = (document.get("event_source"), document.get("event_id"))
+        if expected and ids != (expected.event_source, expected.event_id):
+            yield f"event {document['_id']}: stored with another source or id"
+
+
+def _registrations(result: Result, store: StoreDump) -> Iterator[str]:
+    stored = {document["_id"]: document for document in store.get("registrations", ())}
+    for registration_id in sorted(result.judged.registrations.keys() | stored.keys()):
+        versions = result.judged.registrations.get(registration_id)
+        document = stored.get(registration_id)
+        if not versions or document is None:
+            yield f"registration {registration_id}: {'not stored' if document is None else 'never accepted'}"
+            continue
+        history = [(version["partition"], version["offset"]) for version in document["history"]]
+        if history != [(version.partition, version.offset) for version in versions]:
+            yield f"registration {registration_id}: another history"
+        last = versions[-1].record
+        for name in ("revision", "status", "digest"):
+            if document[name] != getattr(last, name):
+                yield f"registration {registration_id}: {name} is {document[name]}"
+
+
+def _commands(result: Result, store: StoreDump) -> Iterator[str]:
+    stored = {document["_id"]: document for document in store.get("commands", ())}
+    for ce_id in sorted(result.verdicts.keys() | stored.keys()):
+        expected, document = result.verdicts.get(ce_id), stored.get(ce_id)
+        told = (expected.verdict, expected.command_offset) if expected else None
+        found = (document["verdict"], document.get("command_offset")) if document else None
+        if told != found:
+            why = f" ({expected.reason})" if expected and expected.reason else ""
+            yield f"command {ce_id}: {_told(found)} for {_told(told)}{why}"
+
+
+def _sent(
+    name: str, expected: Mapping[Source, bytes], sent: Mapping[Source, Sequence[bytes]]
+) -> Iterator[str]:
+    """What may be sent again after a crash: at least once, always the same bytes."""
+    for source in sorted(expected.keys() | sent.keys()):
+        if source not in expected:
+            yield f"{name} {_at(source)}: sent, and should not be"
+        elif source not in sent:
+            yield f"{name} {_at(source)}: never sent"
+        else:
+            for value in set(sent[source]) - {expected[source]}:
+                yield f"{name} {_at(source)}: differs at {first_difference(expected[source], value)}"
+
+
+def _by_key(name: str, expected: Mapping[str, bytes], sent: Mapping[str, bytes]) -> Iterator[str]:
+    for key in sorted(expected.keys() | sent.keys()):
+        if key not in expected:
+            yield f"{name} {key}: published, and should not be"
+        elif key not in sent:
+            yield f"{name} {key}: not published"
+        elif sent[key] != expected[key]:
+            yield f"{name} {key}: differs at {first_difference(expected[key], sent[key])}"
+
+
+def first_difference(expected: bytes, found: bytes) -> str:
+    """The path of the first member that differs, without its value; the first byte where none does."""
+    try:
+        path = _difference(json.loads(expected), json.loads(found), "")
+    except ValueError:
+        path = None
+    if path is not None:
+        return path or "the whole"
+    pairs = enumerate(zip(expected, found, strict=False))
+    return f"byte {next((at for at, (one, other) in pairs if one != other), min(len(expected), len(found)))}"
+
+
+def _difference(expected: Any, found: Any, path: str) -> str | None:
+    if isinstance(expected, dict) and isinstance(found, dict):
+        for name in sorted(expected.keys() | found.keys()):
+            here = f"{path}.{name}".lstrip(".")
+            if name not in expected or name not in found:
+                return here
+            deeper = _difference(expected[name], found[name], here)
+            if deeper is not None:
+                return deeper
+        return None
+    if isinstance(expected, list) and isinstance(found, list) and len(expected) == len(found):
+        deeper_ones = (
+            _difference(a, b, f"{path}.{at}") for at, (a, b) in enumerate(zip(expected, found, strict=True))
+        )
+        return next((deeper for deeper in deeper_ones if deeper is not None), None)
+    return None if expected == found and type(expected) is type(found) else path
+
+
+def _at(source: Source) -> str:
+    return f"{source[0]}/{source[1]}"
+
+
+def _told(what: tuple[Any, ...] | None) -> str:
+    return "nothing" if what is None else " ".join(str(part) for part in what if part is not None)

@@ -1,0 +1,119 @@
+"""Reads a register's topics from a broker, with nothing but aiokafka, into a log and what came of it."""
+
+import json
+from collections import defaultdict
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from shared.contracts.cloudevents import header
+from shared.contracts.outputs import Claim, OutputType
+from shared.contracts.topics import Topic
+from tests.reference.log import Log, LogRecord, SeenClaim, Topics
+
+MANY = 1000
+"""Records that are read at once, as long as all can be decoded."""
+
+
+async def read_register(
+    register: str, bootstrap_servers: str, **client: Any
+) -> tuple[Log, list[SeenClaim], Topics]:
+    """Everything that lies on the topics now: the log, the claims, and what the services sent.
+
+    `client` goes to AIOKafkaConsumer (SASL, TLS).
+    """
+    found: dict[Topic, list[LogRecord]] = {}
+    for topic in Topic:
+        if topic != Topic.DEAD_LETTERS:
+            found[topic] = await read_topic(topic.value, bootstrap_servers, **client)
+    partitions = await count_partitions(Topic.EVENTS.value, bootstrap_servers, **client)
+    log = Log(register, partitions, found[Topic.EVENTS], found[Topic.COMMANDS])
+    return log, seen_claims(found[Topic.CHECKED]), topics_of(found)
+
+
+async def read_topic(topic: str, bootstrap_servers: str, **client: Any) -> list[LogRecord]:
+    """Every record of a topic, one partition after the other, up to its end as it is now."""
+    records: list[LogRecord] = []
+    for number in range(await count_partitions(topic, bootstrap_servers, **client)):
+        consumer = _consumer(bootstrap_servers, **client)
+        partition = TopicPartition(topic, number)
+        consumer.assign([partition])
+        await consumer.start()
+        try:
+            end = (await consumer.end_offsets([partition]))[partition]
+            consumer.seek(partition, (await consumer.beginning_offsets([partition]))[partition])
+            at_once = MANY
+            while (position := await consumer.position(partition)) < end:
+                try:
+                    batch = await consumer.getmany(partition, timeout_ms=1000, max_records=at_once)
+                    records += [_record(raw) for raw in batch.get(partition, []) if raw.offset < end]
+                except UnicodeDecodeError:  # a header name that is not UTF-8; what was read with it is lost
+                    if at_once == 1:  # so it is this very record, and it travels in a batch of its own
+                        records.append(LogRecord(number, position, 0, None, None, (), fault="headers"))
+                        position += 1
+                    at_once = MANY if at_once == 1 else 1
+                    consumer.seek(partition, position)
+        finally:
+            await consumer.stop()
+    return records
+
+
+async def count_partitions(topic: str, bootstrap_servers: str, **client: Any) -> int:
+    """How many partitions a topic has, 0 where there is no such topic."""
+    consumer = _consumer(bootstrap_servers, **client)
+    await consumer.start()
+    try:
+        if topic not in await consumer.topics():
+            return 0
+        await consumer._client.set_topics([topic])
+        return len(consumer.partitions_for_topic(topic) or ())
+    finally:
+        await consumer.stop()
+
+
+def seen_claims(checked: list[LogRecord]) -> list[SeenClaim]:
+    """The claims of every checked record, each as often as it was written."""
+    values = [json.loads(record.value or b"") for record in _of_type(checked, OutputType.CHECKED)]
+    return [
+        SeenClaim(value["registration_id"], value["digest"], Claim.model_validate(claim))
+        for value in values
+        for claim in value["claims"]
+    ]
+
+
+def topics_of(found: dict[Topic, list[LogRecord]]) -> Topics:
+    """What the services sent, by what it is compared by."""
+    accepted, rejected = defaultdict(list), defaultdict(list)
+    for record in _of_type(found[Topic.ACCEPTED], OutputType.ACCEPTED):
+        accepted[_source(record)].append(record.value or b"")
+    for record in _of_type(found[Topic.REJECTED], OutputType.REJECTED):
+        rejected[_source(record)].append(record.value or b"")
+    return Topics(
+        accepted,
+        rejected,
+        _last_by_key(found[Topic.RECEIPTS]),
+        _last_by_key(found[Topic.LISTS]),
+        _last_by_key(found[Topic.MANIFESTS]),
+    )
+
+
+def _of_type(records: list[LogRecord], ce_type: str) -> list[LogRecord]:
+    return [record for record in records if header(record.headers, "ce_type") == ce_type.encode()]
+
+
+def _source(record: LogRecord) -> tuple[int, int]:
+    source = json.loads(record.value or b"")["source"]
+    return source["partition"], source["offset"]
+
+
+def _last_by_key(records: list[LogRecord]) -> dict[str, bytes]:
+    return {(record.key or b"").decode(): record.value or b"" for record in records}
+
+
+def _record(raw: Any) -> LogRecord:
+    return LogRecord(raw.partition, raw.offset, raw.timestamp, raw.key, raw.value, tuple(raw.headers))
+
+
+def _consumer(bootstrap_servers: str, **client: Any) -> Any:
+    options = {"group_id": None, "enable_auto_commit": False, "auto_offset_reset": "earliest"}
+    return AIOKafkaConsumer(bootstrap_servers=bootstrap_servers, **options, **client)
