@@ -10,6 +10,7 @@ from typing import Any
 from shared.contracts.docs.asyncapi import asyncapi
 from shared.contracts.docs.metrics_table import metrics_table
 from shared.contracts.docs.schemas import schemas
+from shared.contracts.docs.settings_table import settings_table
 from shared.contracts.docs.vectors import vectors
 
 TARGET = Path(__file__).parents[2] / "docs" / "contracts"
@@ -23,6 +24,7 @@ def documents() -> dict[str, bytes]:
         "asyncapi.json": _json(asyncapi(version("rollstream"))),
         "vectors.json": _json(vectors()),
         "metrics.md": metrics_table().encode(),
+        "settings.md": settings_table().encode(),
     }
 
 

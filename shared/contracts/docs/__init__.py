@@ -1,1 +1,1 @@
-"""What `docs/contracts/` is made of: schemas, AsyncAPI, test vectors, the table of metrics. All pure."""
+"""What `docs/contracts/` is made of: schemas, AsyncAPI, vectors, tables of metrics and settings. All pure."""
