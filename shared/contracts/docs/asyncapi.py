@@ -152,6 +152,8 @@ def _headers(name: str) -> dict[str, Any]:
     required = list(headers)
     # Capture systems may leave it out; we write it.
     headers["content-type"] = {"const": "application/json"}
+    if name in (OutputType.ACCEPTED, OutputType.CHECKED):
+        headers["ce_time"] = {"type": "string", "description": "the broker's time of the event, RFC 3339"}
     if name in (*CommandType, _MARKER):
         headers[OFFICER_HEADER] = {"type": "string", "description": "name of the officer who signs"}
         headers[SIGNATURE_HEADER] = {
