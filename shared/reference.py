@@ -95,7 +95,6 @@ class Stations:
     """The polling stations by code, in the order of the file."""
 
     by_code: Mapping[str, Station]
-    by_village: Mapping[str, tuple[Station, ...]]
     by_commune: Mapping[str, tuple[Station, ...]]
 
     def serving(self, village_code: str) -> list[Station]:
@@ -127,7 +126,6 @@ def parse_gazetteer(raw: bytes) -> Gazetteer:
 def parse_stations(raw: bytes) -> Stations:
     """Read `station,name_km,name_latin,commune,villages,capacity`. Raises InvalidReference."""
     by_code: dict[str, Station] = {}
-    by_village: dict[str, list[Station]] = {}
     by_commune: dict[str, list[Station]] = {}
     for line, cells in _rows("stations", raw, _STATION_COLUMNS):
         station = _station(line, *cells)
@@ -135,11 +133,8 @@ def parse_stations(raw: bytes) -> Stations:
             raise InvalidReference("stations", line, "station: twice in the file")
         by_code[station.code] = station
         by_commune.setdefault(station.commune, []).append(station)
-        for village in station.villages:
-            by_village.setdefault(village, []).append(station)
     return Stations(
         by_code,
-        {village: tuple(stations) for village, stations in by_village.items()},
         {commune: tuple(stations) for commune, stations in by_commune.items()},
     )
 

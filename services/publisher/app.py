@@ -1,0 +1,71 @@
+"""Wires the publisher."""
+
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from services.publisher.editions import EditionStore
+from services.publisher.finalise import Finaliser
+from services.publisher.handler import PublisherHandler
+from services.publisher.store import RollStore
+from shared import signing
+from shared.commands.feed import CommandFeed
+from shared.contracts.topics import Topic
+from shared.metrics import Metrics
+from shared.mongo import Mongo
+from shared.progress import ProgressStore
+from shared.reference import ReferenceStore
+from shared.runtime.consumer import ConsumerSpec
+from shared.runtime.errors import StopService
+from shared.runtime.first_records import FirstRecords
+from shared.runtime.outputs import Outputs
+from shared.runtime.service import Service
+from shared.settings import Settings
+
+SERVICE = "publisher"
+GROUP = "rollstream-publisher"
+
+
+def create_app(settings: Settings) -> Service:
+    """The service, not yet running. Raises StopService if the signing key cannot be used."""
+    metrics = Metrics(SERVICE)
+    mongo = Mongo(settings.mongo, SERVICE)
+    references = ReferenceStore(settings.reference_dir)
+    commands = CommandFeed(settings, references, metrics)
+    outputs = Outputs(settings, SERVICE)
+    roll = RollStore(mongo)
+    editions = EditionStore(mongo)
+    finaliser = Finaliser(
+        settings,
+        signing_key(settings.signing.key_file),
+        commands,
+        references,
+        roll,
+        editions,
+        outputs,
+        metrics,
+    )
+    topic = Topic.CHECKED.value
+    first_records = FirstRecords(settings, topic, f"{SERVICE}-first-records")
+    progress = ProgressStore(mongo, SERVICE, topic, first_records)
+    handler = PublisherHandler(roll, editions, finaliser, progress, metrics)
+    return Service(
+        SERVICE,
+        settings,
+        consumer=ConsumerSpec(topic, GROUP, handler),
+        metrics=metrics,
+        mongo=mongo,
+        background=(commands, finaliser),
+        on_start=(outputs.start, roll.prepare, editions.prepare),
+        on_stop=(outputs.stop,),
+    )
+
+
+def signing_key(path: Path | None) -> Ed25519PrivateKey | None:
+    """The key that signs, None if none is set: then nothing new is published."""
+    if path is None:
+        return None
+    try:
+        return signing.load_private_key(path)
+    except (signing.UnusableKey, OSError) as error:
+        raise StopService(f"the signing key cannot be used: {error}", cause="signing_key") from None

@@ -1,0 +1,116 @@
+"""Keeps the roll, its claims and the ends of epochs from checked records."""
+
+from collections.abc import Collection, Mapping, Sequence
+
+from pydantic import ValidationError
+
+from services.publisher.editions import EditionStore
+from services.publisher.finalise import Finaliser
+from services.publisher.registrations import merge
+from services.publisher.store import RollStore
+from shared.commands.state import PairKey
+from shared.contracts.cloudevents import header
+from shared.contracts.events import EventType, Marker
+from shared.contracts.identity import ordered_pair
+from shared.contracts.outputs import Checked
+from shared.metrics import Metrics
+from shared.progress import ProgressStore
+from shared.runtime.errors import StopService
+from shared.runtime.record import Record
+
+JUDGING_PARTITION = 0
+"""Who holds it judges."""
+
+
+class PublisherHandler:
+    """Order of a batch: progress checked, roll and claims stored, then ends of epochs, then progress.
+
+    The end of an epoch in a partition is stored only after every record before it.
+    """
+
+    def __init__(
+        self,
+        roll: RollStore,
+        editions: EditionStore,
+        finaliser: Finaliser,
+        progress: ProgressStore,
+        metrics: Metrics,
+    ) -> None:
+        self._roll = roll
+        self._editions = editions
+        self._finaliser = finaliser
+        self._progress = progress
+        self._metrics = metrics
+
+    async def assigned(self, committed: Mapping[int, int | None]) -> Mapping[int, int]:
+        """Start at the stored progress."""
+        starts = await self._progress.load(committed)
+        if JUDGING_PARTITION in committed:
+            self._finaliser.hold(True)
+        return starts
+
+    async def revoked(self, partitions: Collection[int]) -> None:
+        """Another process may judge from now on."""
+        self._progress.forget(partitions)
+        if JUDGING_PARTITION in partitions:
+            self._finaliser.hold(False)
+
+    async def handle(self, batch: Sequence[Record]) -> None:
+        """Settle the batch; repeating it is harmless."""
+        await self._progress.check({record.partition for record in batch})
+        checked: dict[str, list[Checked]] = {}
+        claims: dict[PairKey, int] = {}
+        ends: dict[int, int] = {}
+        for record in batch:
+            content = read(record)
+            if isinstance(content, Marker):
+                ends[record.partition] = max(content.epoch, ends.get(record.partition, 0))
+                continue
+            checked.setdefault(content.registration_id, []).append(content)
+            claims.update(_claims(content))
+        await self._store(checked)
+        await self._roll.add_claims(claims)
+        if ends:
+            await self._roll.end_epochs(ends)
+            self._finaliser.wake()
+        await self._progress.store({record.partition: record.offset + 1 for record in batch})
+        markers = sum(1 for record in batch if _is_marker(record))
+        self._metrics.records.labels(outcome="marker").inc(markers)
+        self._metrics.records.labels(outcome="accepted").inc(len(batch) - markers)
+
+    async def _store(self, checked: Mapping[str, Sequence[Checked]]) -> None:
+        floor = await self._editions.newest_epoch()
+        known = await self._roll.documents(list(checked))
+        merged = (merge(known.get(each), records, floor) for each, records in checked.items())
+        await self._roll.save([document for document in merged if document is not None])
+
+
+def read(record: Record) -> Checked | Marker:
+    """Read a record of `registration.checked.v1`.
+
+    Raises StopService: it is our own topic, and a skipped record would make an epoch falsely complete.
+    """
+    try:
+        if record.fault is not None or record.value is None:
+            raise ValueError(record.fault)
+        if _is_marker(record):
+            return Marker.model_validate_json(record.value)
+        return Checked.model_validate_json(record.value)
+    except (ValueError, ValidationError):
+        raise StopService(
+            f"{record.topic}/{record.partition}/{record.offset} is no checked record: "
+            "look at who else writes to this topic",
+            cause="own_topic",
+        ) from None
+
+
+def _is_marker(record: Record) -> bool:
+    return header(record.headers, "ce_type") == EventType.MARKER.encode()
+
+
+def _claims(checked: Checked) -> dict[PairKey, int]:
+    mine = (checked.registration_id, checked.digest)
+    return {
+        ordered_pair(mine, (claim.other.registration_id, claim.other.digest)): claim.epoch
+        for claim in checked.claims
+    }

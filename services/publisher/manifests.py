@@ -1,0 +1,64 @@
+"""What lies on `roll.manifests.v1`: a version whose roll manifest is there is never published again."""
+
+import json
+from typing import Any
+
+from aiokafka import TopicPartition
+
+from services.publisher.lists import Edition
+from shared import signing
+from shared.contracts.topics import Topic
+from shared.runtime.clients import connection_options, reader_options
+from shared.runtime.errors import TransientError
+from shared.runtime.outages import is_outage
+from shared.runtime.tolerant import TolerantConsumer
+from shared.settings import Settings
+
+
+class ManifestTopic:
+    """Reads the topic from its beginning each time: it holds some 26 records a version."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    async def roll_manifest(self, edition: Edition, signing_key: bytes) -> dict[str, Any] | None:
+        """The roll manifest of an edition that verifies with `signing_key` (PEM), if it is there.
+
+        Raises TransientError if no broker answers.
+        """
+        key = signing.load_public_pem(signing_key)
+        for value in await self._values(edition.name.encode()):
+            try:
+                manifest: dict[str, Any] = json.loads(value)
+                if signing.verify_json(key, manifest["manifest"], manifest["signature"]):
+                    return manifest
+            except (ValueError, LookupError, TypeError, AttributeError):
+                continue  # somebody else's: whoever may write to the topic cannot sign
+        return None
+
+    async def _values(self, key: bytes) -> list[bytes]:
+        partition = TopicPartition(Topic.MANIFESTS.value, 0)
+        consumer = TolerantConsumer(
+            **connection_options(self._settings.kafka, "publisher-manifests"),
+            **reader_options(self._settings),
+            group_id=None,
+            enable_auto_commit=False,
+        )
+        found: list[bytes] = []
+        try:
+            await consumer.start()
+            if Topic.MANIFESTS.value not in await consumer.topics():
+                raise TransientError(f"{Topic.MANIFESTS.value} does not exist")
+            consumer.assign([partition])
+            end = (await consumer.end_offsets([partition]))[partition]
+            await consumer.seek_to_beginning(partition)
+            while await consumer.position(partition) < end:
+                records = await consumer.poll(timeout_ms=500, max_records=100)
+                found += [each.value for each in records if each.key == key and each.value is not None]
+        except Exception as error:
+            if not is_outage(error):
+                raise
+            raise TransientError(f"{Topic.MANIFESTS.value} is out of reach") from error
+        finally:
+            await consumer.stop()
+        return found

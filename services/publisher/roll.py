@@ -1,0 +1,217 @@
+"""Who stands in a roll: the contract's rules on decisions, age and undecided claims, in their order. Pure.
+
+Registrations are looked at only as far as claims or decisions touch them; all others stand or not by
+themselves (`absence`).
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Literal
+
+from services.publisher.ages import may_vote
+from services.publisher.persons import Persons
+from services.publisher.registrations import Registration
+from shared.commands.state import Decision, PairKey
+
+Ids = tuple[str, str]
+"""A pair of registration ids, the smaller first."""
+
+STILL_A_PERSON = frozenset({None, "deceased", "disenfranchised"})
+"""Removal reasons with which a decision to keep that registration still holds; None: it is active."""
+
+
+class Refusal(Exception):
+    """A `finalised` that is not allowed: `names` are the ids, pairs of ids or stations concerned."""
+
+    def __init__(self, reason: str, names: Sequence[str | Ids] = ()) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.names = names
+
+
+@dataclass(slots=True)
+class Questions:
+    """What is decided and what is not, by pairs of registrations."""
+
+    same: dict[Ids, Decision] = field(default_factory=dict)
+    different: set[Ids] = field(default_factory=set)
+    undecided: set[Ids] = field(default_factory=set)
+    preferred: dict[Ids, str] = field(default_factory=dict)
+    """Of undecided pairs that were decided on other versions: which registration is kept meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """Whom decisions drop (with the ce_id of the last that does) and who is held."""
+
+    dropped: Mapping[str, str] = field(default_factory=dict)
+    held: frozenset[str] = frozenset()
+
+
+def rule(
+    people: Mapping[str, Registration],
+    claims: Iterable[PairKey],
+    rulings: Mapping[PairKey, Decision | None],
+    day: date,
+    policy: Literal["refuse", "hold_later"],
+) -> Ruling:
+    """Apply the rules to the registrations of an epoch that claims or decisions name.
+
+    `claims` are those found up to the epoch, `rulings` the last decision on each pair of versions, None where
+    it was reversed. Raises Refusal `contradictory` or `undecided` with the pairs.
+    """
+    questions = _questions(people, claims, rulings)
+    persons = Persons(questions.same)
+    dropped = _dropped(questions.same)
+    _refuse_contradictions(questions, persons, dropped)
+    candidates = [
+        each
+        for each in sorted(people)
+        if people[each].removal_reason is None and each not in dropped and _of_age(people[each], day)
+    ]
+    between = _between_standing(questions, persons, candidates)
+    if policy == "refuse" and between:
+        raise Refusal("undecided", sorted({(min(pair), max(pair)) for pair in between}))
+    return Ruling(dropped, _held(people, candidates, between))
+
+
+def absence(registration: Registration, ruling: Ruling, day: date) -> tuple[str, str | None] | None:
+    """Why a registration does not stand, and by which event or command; None if it stands."""
+    if registration.removal_reason is not None:
+        return registration.removal_reason, registration.event_id
+    decided = ruling.dropped.get(registration.registration_id)
+    if decided is not None:
+        return "decided", decided
+    if not _of_age(registration, day):
+        return "age", None
+    if registration.registration_id in ruling.held:
+        return "held", None
+    return None
+
+
+def _of_age(registration: Registration, day: date) -> bool:
+    return may_vote(registration.captured.date_of_birth, registration.captured.precision, day)
+
+
+def _questions(
+    people: Mapping[str, Registration],
+    claims: Iterable[PairKey],
+    rulings: Mapping[PairKey, Decision | None],
+) -> Questions:
+    """Rules 1 and 2, and the claims whose two versions are current and which nobody has decided."""
+    questions = Questions()
+    by_ids: dict[Ids, list[PairKey]] = {}
+    for pair in rulings:
+        if pair[0][0] in people and pair[1][0] in people:
+            by_ids.setdefault(_ids(pair), []).append(pair)
+    for ids, pairs in by_ids.items():
+        _settle(questions, people, ids, {pair: rulings[pair] for pair in pairs})
+    for pair in claims:
+        ids = _ids(pair)
+        if _is_current(pair, people) and ids not in questions.same and ids not in questions.different:
+            questions.undecided.add(ids)
+    return questions
+
+
+def _settle(
+    questions: Questions,
+    people: Mapping[str, Registration],
+    ids: Ids,
+    rulings: Mapping[PairKey, Decision | None],
+) -> None:
+    """What the decisions on all versions of two registrations come to for their current versions."""
+    current = next((pair for pair in rulings if _is_current(pair, people)), None)
+    decision = rulings[current] if current else None
+    if current and decision is None:
+        questions.undecided.add(ids)  # reversed: the question is open again
+    if decision is None:
+        earlier = [each for each in rulings.values() if each is not None]
+        decision = max(earlier, key=lambda each: each.command_offset, default=None)
+    if decision is None:
+        return
+    if decision.keep is None:
+        if decision.pair == current:
+            questions.different.add(ids)
+    elif people[decision.keep].removal_reason not in STILL_A_PERSON:
+        questions.undecided.add(ids)  # rule 1
+    elif decision.pair == current:
+        questions.same[ids] = decision
+    else:
+        questions.undecided.add(ids)  # rule 2
+        questions.preferred[ids] = decision.keep
+
+
+def _is_current(pair: PairKey, people: Mapping[str, Registration]) -> bool:
+    return all(each in people and people[each].digest == digest for each, digest in pair)
+
+
+def _ids(pair: PairKey) -> Ids:
+    return pair[0][0], pair[1][0]
+
+
+def _dropped(same: Mapping[Ids, Decision]) -> dict[str, str]:
+    dropped: dict[str, str] = {}
+    for ids, decision in sorted(same.items(), key=lambda item: item[1].command_offset):
+        for each in ids:
+            if each != decision.keep:
+                dropped[each] = decision.ce_id  # the last one stays
+    return dropped
+
+
+def _refuse_contradictions(questions: Questions, persons: Persons, dropped: Mapping[str, str]) -> None:
+    """Rule 3: of each person exactly one registration may stand, and nobody said that two of them differ."""
+    wrong = {
+        person
+        for person, members in persons.groups().items()
+        if len([each for each in members if each not in dropped]) != 1
+    }
+    wrong |= {persons.of(one) for one, other in questions.different if persons.of(one) == persons.of(other)}
+    if wrong:
+        pairs = [
+            ids
+            for ids in (*questions.same, *questions.different)
+            if persons.of(ids[0]) in wrong and persons.of(ids[1]) in wrong
+        ]
+        raise Refusal("contradictory", sorted(pairs))
+
+
+def _between_standing(
+    questions: Questions, persons: Persons, candidates: Sequence[str]
+) -> dict[tuple[str, str], bool]:
+    """Undecided claims between two persons who would both stand, each told by the one who stands.
+
+    Both ways round; true where the second is kept meanwhile (rule 2).
+    """
+    standing = {persons.of(each): each for each in candidates}
+    between: dict[tuple[str, str], bool] = {}
+    for ids in questions.undecided:
+        first, second = persons.of(ids[0]), persons.of(ids[1])
+        if first == second or first not in standing or second not in standing:
+            continue
+        kept = questions.preferred.get(ids)
+        for mine, theirs, their_id in ((first, second, ids[1]), (second, first, ids[0])):
+            pair = standing[mine], standing[theirs]
+            between[pair] = between.get(pair, False) or kept == their_id
+    return between
+
+
+def _held(
+    people: Mapping[str, Registration], candidates: Sequence[str], between: Mapping[tuple[str, str], bool]
+) -> frozenset[str]:
+    """Rule 5: walk by first acceptance, then id, and hold who has an undecided claim with one already kept.
+
+    One whom a decision kept counts as kept before the walk reaches it: nobody undoes a decision of two by a
+    correction.
+    """
+    claimed: dict[str, list[tuple[str, bool]]] = {}
+    for (mine, theirs), is_kept_meanwhile in between.items():
+        claimed.setdefault(mine, []).append((theirs, is_kept_meanwhile))
+    kept: set[str] = set()
+    held: set[str] = set()
+    for each in sorted(claimed, key=lambda candidate: (people[candidate].first_accepted_at, candidate)):
+        if any(theirs in kept or (first and theirs not in held) for theirs, first in claimed[each]):
+            held.add(each)
+        else:
+            kept.add(each)
+    return frozenset(held)
