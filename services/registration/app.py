@@ -21,7 +21,7 @@ from shared.settings import Settings
 GROUP = "rollstream-registration"
 
 
-def create_app(settings: Settings) -> Service:
+def create_app(settings: Settings, group: str = GROUP) -> Service:
     """The service, not yet running. Raises StopService if the marker key cannot be used."""
     metrics = Metrics(SERVICE)
     mongo = Mongo(settings.mongo, SERVICE)
@@ -60,7 +60,7 @@ def create_app(settings: Settings) -> Service:
     return Service(
         SERVICE,
         settings,
-        consumer=ConsumerSpec(topic, GROUP, handler),
+        consumer=ConsumerSpec(topic, group, handler),
         metrics=metrics,
         mongo=mongo,
         background=(references, commands, writer),
