@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from aiokafka import TopicPartition
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from shared.commands.officers import command_headers
@@ -16,7 +15,8 @@ from shared.contracts.cloudevents import header
 from shared.contracts.commands import CommandType
 from shared.contracts.identity import canonical, sha256_hex
 from shared.contracts.topics import Topic
-from shared.runtime.clients import make_producer, make_reader
+from shared.runtime.clients import make_producer
+from shared.runtime.snapshot import read_topic
 from shared.settings import Settings
 
 
@@ -98,24 +98,11 @@ async def send(settings: Settings, messages: Sequence[SignedCommand]) -> list[in
 
 async def find(settings: Settings, command_id: str) -> SignedCommand:
     """The first message with that id, as it lies on the topic. Raises CommandNotSent where there is none."""
-    reader = make_reader(settings, "rollstream-officer")
-    await reader.start()
-    try:
-        partition = TopicPartition(Topic.COMMANDS.value, 0)
-        reader.assign([partition])
-        await reader.seek_to_beginning(partition)
-        end = (await reader.end_offsets([partition]))[partition]
-        while await reader.position(partition) < end:
-            fetched = await reader.getmany(partition, timeout_ms=1000)
-            for message in fetched.get(partition, ()):
-                if header(message.headers, "ce_id") == command_id.encode():
-                    ce_type = (header(message.headers, "ce_type") or b"").decode("utf-8", "replace")
-                    headers = tuple((name, value or b"") for name, value in message.headers)
-                    return SignedCommand(
-                        command_id, ce_type, message.key or b"", message.value or b"", headers
-                    )
-    finally:
-        await reader.stop()
+    async for record in read_topic(settings, Topic.COMMANDS, 1, "rollstream-officer"):
+        if header(record.headers, "ce_id") == command_id.encode():
+            ce_type = (header(record.headers, "ce_type") or b"").decode("utf-8", "replace")
+            headers = tuple((name, value or b"") for name, value in record.headers)
+            return SignedCommand(command_id, ce_type, record.key or b"", record.value or b"", headers)
     raise CommandNotSent(
         f"no command {command_id} on {Topic.COMMANDS}: see `rollstream status` for the open ones"
     )

@@ -9,7 +9,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
-from shared.contracts.topics import TOPICS, TopicSpec
+from shared.contracts.topics import TOPICS, Topic, TopicSpec
 from shared.runtime.clients import connection_options
 from shared.settings import Settings
 
@@ -27,8 +27,9 @@ class TopicsNotCreated(Exception):
     """The broker refused; the text says which topic and why."""
 
 
-def partitions_of(spec: TopicSpec, settings: Settings) -> int:
+def partitions_of(settings: Settings, topic: Topic) -> int:
     """How many partitions the topic has in this register."""
+    [spec] = [each for each in TOPICS if each.topic == topic]
     return spec.partitions or settings.kafka.partitions
 
 
@@ -76,7 +77,7 @@ def admin_options(settings: Settings) -> dict[str, Any]:
 async def _create(admin: AIOKafkaAdminClient, spec: TopicSpec, settings: Settings) -> None:
     topic = NewTopic(
         spec.topic.value,
-        partitions_of(spec, settings),
+        partitions_of(settings, spec.topic),
         settings.kafka.replication_factor,
         topic_configs=wanted(spec, settings),
     )
@@ -91,7 +92,10 @@ async def _differences(admin: AIOKafkaAdminClient, spec: TopicSpec, settings: Se
     [description] = await admin.describe_topics([spec.topic.value])
     actual: dict[str, str] = {"partitions": str(len(description["partitions"]))}
     actual.update(await _config(admin, spec.topic.value))
-    should: Mapping[str, str] = {"partitions": str(partitions_of(spec, settings)), **wanted(spec, settings)}
+    should: Mapping[str, str] = {
+        "partitions": str(partitions_of(settings, spec.topic)),
+        **wanted(spec, settings),
+    }
     return tuple(
         f"{name}: is {actual[name]}, should be {value}"
         for name, value in should.items()

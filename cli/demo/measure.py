@@ -5,15 +5,14 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
-
-from aiokafka import TopicPartition
 
 from cli.generator.stream import Stream
+from cli.topics import partitions_of
 from shared.contracts.cloudevents import header
 from shared.contracts.topics import Topic
 from shared.mongo import Mongo
-from shared.runtime.clients import make_reader
+from shared.runtime.record import Record
+from shared.runtime.snapshot import read_topic
 from shared.settings import Settings
 
 Place = tuple[int, int]
@@ -49,10 +48,10 @@ async def stored_outcomes(mongo: Mongo) -> dict[Place, list[Outcome]]:
 async def claimed_pairs(settings: Settings) -> set[Pair]:
     """Pairs of registrations that a claim on `registration.checked.v1` joins."""
     pairs: set[Pair] = set()
-    for message in await read_topic(settings, Topic.CHECKED):
-        if b'"claims":[]' in message.value:
+    for message in await read_all(settings, Topic.CHECKED):
+        if message.value is None or b'"claims":[]' in message.value:
             continue
-        record = _json(message.value)
+        record = json.loads(message.value)
         for claim in record.get("claims", ()):
             pairs.add(ordered(record["registration_id"], claim["other"]["registration_id"]))
     return pairs
@@ -63,11 +62,11 @@ async def latencies(settings: Settings, sent: Sequence[Place]) -> list[float]:
     wanted = set(sent)
     event_times = {
         (message.partition, message.offset): message.timestamp
-        for message in await read_topic(settings, Topic.EVENTS)
+        for message in await read_all(settings, Topic.EVENTS)
         if (message.partition, message.offset) in wanted
     }
     checked: dict[Place, int] = {}
-    for message in await read_topic(settings, Topic.CHECKED):
+    for message in await read_all(settings, Topic.CHECKED):
         place = tuple(map(int, (header(message.headers, "ce_id") or b"").decode().split("/")[-2:]))
         if len(place) == 2 and place in event_times:
             checked.setdefault((place[0], place[1]), message.timestamp)
@@ -86,10 +85,10 @@ def ordered(one: str, other: str) -> Pair:
     return (one, other) if one < other else (other, one)
 
 
-def true_pairs(people: Mapping[str, str], registered: set[str]) -> set[Pair]:
-    """Every two registrations in the register that the truth gives to one person."""
+def true_pairs(people: Mapping[str, str]) -> set[Pair]:
+    """Every two registrations that the truth gives to one person."""
     of_person: dict[str, list[str]] = {}
-    for registration_id in sorted(registered):
+    for registration_id in sorted(people):
         of_person.setdefault(people[registration_id], []).append(registration_id)
     return {pair for group in of_person.values() for pair in combinations(group, 2)}
 
@@ -103,7 +102,7 @@ def outcome_table(
         row = rows.setdefault((event.expected, event.reason), [0, 0])
         row[0] += 1
         row[1] += _as_expected(event.expected, event.reason, stored.get(place, ()))
-    return [(*kind, *row) for kind, row in sorted(rows.items())]
+    return [(*kind, row[0], row[1]) for kind, row in sorted(rows.items())]
 
 
 def matching_table(stream: Stream, found: set[Pair]) -> list[tuple[str, str, int, int]]:
@@ -114,7 +113,7 @@ def matching_table(stream: Stream, found: set[Pair]) -> list[tuple[str, str, int
             row = rows.setdefault((same, pair.kind), [0, 0])
             row[0] += 1
             row[1] += ordered(pair.one, pair.other) in found
-    return [(*kind, *row) for kind, row in sorted(rows.items())]
+    return [(*kind, row[0], row[1]) for kind, row in sorted(rows.items())]
 
 
 def _as_expected(expected: str, reason: str, found: Sequence[Outcome]) -> bool:
@@ -148,30 +147,7 @@ def compare(
     return Unlike(unaccounted, wrong)
 
 
-async def read_topic(settings: Settings, topic: str) -> list[Any]:
+async def read_all(settings: Settings, topic: Topic) -> list[Record]:
     """Every record that lies on a topic now."""
-    reader = make_reader(settings, "rollstream-demo")
-    await reader.start()
-    try:
-        numbers = reader.partitions_for_topic(topic) or await _partitions(reader, topic)
-        partitions = [TopicPartition(topic, number) for number in sorted(numbers)]
-        reader.assign(partitions)
-        await reader.seek_to_beginning(*partitions)
-        ends = await reader.end_offsets(partitions)
-        messages: list[Any] = []
-        for partition in partitions:
-            while await reader.position(partition) < ends[partition]:
-                fetched = await reader.getmany(partition, timeout_ms=1000)
-                messages.extend(fetched.get(partition, ()))
-        return messages
-    finally:
-        await reader.stop()
-
-
-async def _partitions(reader: Any, topic: str) -> set[int]:
-    await reader.topics()
-    return set(reader.partitions_for_topic(topic) or ())
-
-
-def _json(value: bytes) -> Any:
-    return json.loads(value)
+    partitions = partitions_of(settings, topic)
+    return [record async for record in read_topic(settings, topic, partitions, "rollstream-demo")]

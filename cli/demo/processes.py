@@ -66,18 +66,23 @@ async def running_services(
 
 
 async def start_service(
-    name: str, environment: Mapping[str, str], directory: Path, instance: str = ""
+    name: str, environment: Mapping[str, str], directory: Path, instance: int = 1
 ) -> RunningService:
-    """Start one service on a free port."""
+    """Start one service on a free port. Started again as the same instance, it takes its partitions back."""
     directory.mkdir(parents=True, exist_ok=True)
     port = _free_port()
-    log = directory / f"{name}{instance}.log"
+    log = directory / f"{name}-{instance}.log"
     with log.open("ab") as output:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
             f"services.{name}",
-            env={**os.environ, **environment, "ROLLSTREAM_HTTP__PORT": str(port)},
+            env={
+                **os.environ,
+                **environment,
+                "ROLLSTREAM_HTTP__PORT": str(port),
+                "ROLLSTREAM_RUNTIME__GROUP_INSTANCE_ID": f"{name}-{instance}",
+            },
             stdin=asyncio.subprocess.DEVNULL,
             stdout=output,
             stderr=output,

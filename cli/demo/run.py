@@ -50,11 +50,13 @@ async def run_demo(events: int, seed: int, directory: Path, *, stay: bool) -> di
         try:
             out.print("Starting broker and store …")
             running = await stack.enter_async_context(engines(directory / "engines"))
-            environment = _environment(directory.absolute(), running.environment)
+            environment = demo_environment(directory.absolute(), running.environment)
             os.environ.update(environment)
             settings = Settings()
             await _require_empty(settings)
-            stream, services = await _set_up(events, seed, directory, settings, environment, stack, out)
+            stream = await found_register(events, seed, directory, settings, out)
+            out.print("Starting registration, dedup and publisher …")
+            services = await start_services(environment, directory, stack)
             mongo = Mongo(settings.mongo, "rollstream-demo")
             stack.callback(mongo.close)
             demo = Demo(settings, directory, stream, mongo, services)
@@ -73,7 +75,8 @@ async def run_demo(events: int, seed: int, directory: Path, *, stay: bool) -> di
     return {name: demo.figures[name] for name in report.JSON_NAMES}
 
 
-def _environment(directory: Path, engines: Mapping[str, str]) -> dict[str, str]:
+def demo_environment(directory: Path, engines: Mapping[str, str]) -> dict[str, str]:
+    """The settings of all processes: the register's files below `directory`, and where the engines are."""
     register = directory / "register"
     return {
         "ROLLSTREAM_REGISTER": REGISTER,
@@ -87,29 +90,28 @@ def _environment(directory: Path, engines: Mapping[str, str]) -> dict[str, str]:
 async def _require_empty(settings: Settings) -> None:
     """A demo among a register's events would be no demo, and no register either."""
     await ensure_topics(settings)
-    if await measure.read_topic(settings, Topic.COMMANDS):
+    if await measure.read_all(settings, Topic.COMMANDS):
         raise DemoFailed(
             f"{settings.kafka.bootstrap_servers} holds a register already: name another broker, or unset "
             "ROLLSTREAM_KAFKA__BOOTSTRAP_SERVERS to run on embedded engines"
         )
 
 
-async def _set_up(
-    events: int,
-    seed: int,
-    directory: Path,
-    settings: Settings,
-    environment: Mapping[str, str],
-    stack: AsyncExitStack,
-    out: Console,
-) -> tuple[Stream, Mapping[str, RunningService]]:
+async def found_register(events: int, seed: int, directory: Path, settings: Settings, out: Console) -> Stream:
+    """Generate the stream, make the register's files below `directory` and send its first adoptions."""
     out.print(f"Generating {events:,} events over the gazetteer of Cambodia, seed {seed} …")
     stream = generate_stream(events=events, seed=seed, partitions=settings.kafka.partitions, rates=DEMO_RATES)
     write_stream(stream, directory / "stream")
     out.print("Founding the register: keys, officers, reference data, first adoptions …")
     made = init_register(settings.register, directory / "register", directory / "stream/stations.csv")
     await commands.send(settings, made.adoptions)
-    out.print("Starting registration, dedup and publisher …")
+    return stream
+
+
+async def start_services(
+    environment: Mapping[str, str], directory: Path, stack: AsyncExitStack
+) -> dict[str, RunningService]:
+    """Start all three and wait until they take part; they end with `stack`."""
     services = await stack.enter_async_context(running_services(environment, directory / "logs"))
     await asyncio.gather(*(wait_live(service, "/health/ready") for service in services.values()))
-    return stream, services
+    return services

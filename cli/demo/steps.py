@@ -2,14 +2,11 @@
 
 import time
 from collections import Counter
-from pathlib import Path
 
 from cli.demo import measure, sending
 from cli.demo.officers import Known, decisions
 from cli.demo.state import Demo, DemoFailed
 from cli.demo.waiting import epoch_complete, settled, verdicts_of
-from cli.lists import follow
-from cli.verify import verify
 from shared.contracts.commands import CommandType
 
 ROLL = "2027-commune"
@@ -111,3 +108,7 @@ async def publish(demo: Demo) -> None:
     verdicts = await demo.bounded("the lists", verdicts_of(demo.mongo, [command.id]))
     if verdicts[command.id]["verdict"] != "effective":
         raise DemoFailed(f"the roll was refused: {verdicts[command.id]['reason']}")
+
+
+async def verify_lists(demo: Demo) -> None:
+    """Follow the topics as a downstream consumer does, and verify what was written with the public key."""

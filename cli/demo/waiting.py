@@ -7,7 +7,7 @@ from typing import Any
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
-from cli.demo.measure import read_topic
+from cli.demo.measure import read_all
 from cli.topics import admin_options
 from shared.contracts.cloudevents import header
 from shared.contracts.events import EventType, Marker
@@ -53,7 +53,7 @@ async def settled(settings: Settings) -> None:
     topic do not move any more.
     """
     for group, topic in GROUPS:
-        while any((await group_lags(settings, group, topic)).values()):
+        while any((await group_lags(settings, group, topic)).values()):  # noqa: ASYNC110 the broker has no event for it
             await asyncio.sleep(POLL_SECONDS)
 
 
@@ -62,9 +62,9 @@ async def epoch_complete(settings: Settings, epoch: int) -> None:
     while True:
         seen = {
             message.partition
-            for message in await read_topic(settings, Topic.CHECKED)
+            for message in await read_all(settings, Topic.CHECKED)
             if header(message.headers, "ce_type") == EventType.MARKER.encode()
-            and Marker.model_validate_json(message.value).epoch >= epoch
+            and Marker.model_validate_json(message.value or b"").epoch >= epoch
         }
         if len(seen) == settings.kafka.partitions:
             return
