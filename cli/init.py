@@ -1,5 +1,7 @@
 """A new register: keys, officers, gazetteer, stations, model, and the commands that adopt them."""
 
+import csv
+import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +15,7 @@ from cli.commands import SignedCommand, Signer, approval, sign, to_line
 from shared import signing
 from shared.commands.officers import Officer, officers_file
 from shared.contracts.commands import CommandType, ReferenceKind, Role
-from shared.reference import ReferenceStore, parse_gazetteer
+from shared.reference import MAX_CAPACITY, STATION_COLUMNS, ReferenceStore, parse_gazetteer
 
 OFFICERS: Mapping[str, tuple[Role, ...]] = {
     "administrator": ("administrator",),
@@ -94,11 +96,13 @@ def _new_key(directory: Path, name: str) -> Ed25519PrivateKey:
 
 def _a_station_a_commune(gazetteer: bytes) -> bytes:
     """A plan to begin with: one station for each commune, of the most that a list may hold."""
-    lines = ["station,name_km,name_latin,commune,villages,capacity"]
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(STATION_COLUMNS)
     for code, (name_km, name_latin) in sorted(parse_gazetteer(gazetteer).names.items()):
         if len(code) == 6:
-            lines.append(f'{code}-01,"{name_km}","{name_latin}",{code},,750')
-    return ("\n".join(lines) + "\n").encode()
+            rows.writerow((f"{code}-01", name_km, name_latin, code, "", MAX_CAPACITY))
+    return text.getvalue().encode()
 
 
 def _first_adoptions(

@@ -19,7 +19,7 @@ MAX_CAPACITY: Final = 750
 """Most entries on a list."""
 
 _GAZETTEER_COLUMNS = ["code", "name_km", "name_latin"]
-_STATION_COLUMNS = ["station", "name_km", "name_latin", "commune", "villages", "capacity"]
+STATION_COLUMNS = ["station", "name_km", "name_latin", "commune", "villages", "capacity"]
 _CODE = re.compile(r"(?:[0-9]{2}){1,4}", re.ASCII)
 _Parsed = TypeVar("_Parsed")
 _IDENTIFIER = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -127,7 +127,7 @@ def parse_stations(raw: bytes) -> Stations:
     """Read `station,name_km,name_latin,commune,villages,capacity`. Raises InvalidReference."""
     by_code: dict[str, Station] = {}
     by_commune: dict[str, list[Station]] = {}
-    for line, cells in _rows("stations", raw, _STATION_COLUMNS):
+    for line, cells in _rows("stations", raw, STATION_COLUMNS):
         station = _station(line, *cells)
         if station.code in by_code:
             raise InvalidReference("stations", line, "station: twice in the file")
