@@ -271,6 +271,10 @@ class LogBuilder:
         self.events.append(LogRecord(partition, offset, self._tick(), key, value, headers))
         return self.events[-1]
 
+    def last_id(self, kind: str) -> int:
+        """The number of the last `<kind>-<number>` that was given to a command or an event."""
+        return self._ids[kind]
+
     def _tick(self) -> int:
         return START + 1000 * (len(self.events) + len(self.commands))
 

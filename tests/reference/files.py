@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
@@ -47,6 +48,7 @@ class Station:
         return place in self.villages
 
 
+@cache
 def officers(raw: bytes) -> dict[str, Officer]:
     """Officers by name. Raises UnreadableFile."""
     found: dict[str, Officer] = {}
@@ -78,11 +80,13 @@ def signing_key(raw: bytes) -> Ed25519PublicKey:
     return key
 
 
+@cache
 def place_codes(raw: bytes) -> set[str]:
     """Every code of the gazetteer."""
     return {row["code"] for row in _rows(raw)}
 
 
+@cache
 def stations(raw: bytes) -> dict[str, Station]:
     """Stations by code, in the order of the file."""
     return {

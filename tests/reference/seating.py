@@ -22,7 +22,8 @@ def seat(
 
     for registration_id in sorted(standing):
         explicit = people[registration_id].captured.record.polling_station
-        if explicit is not None and explicit in stations:
+        commune = people[registration_id].place[:6]
+        if explicit is not None and explicit in stations and stations[explicit].commune == commune:
             take(registration_id, explicit)
     full = [code for code in stations if taken[code] > stations[code].capacity]
     if full:
