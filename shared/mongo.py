@@ -26,6 +26,7 @@ from shared.runtime.errors import TransientError
 from shared.settings import MongoSettings
 
 __all__ = [
+    "AutoReconnect",
     "Collection",
     "DeleteOne",
     "IndexModel",

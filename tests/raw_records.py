@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import struct
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from aiokafka import TopicPartition
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import NoError, for_code
 from aiokafka.protocol.produce import ProduceRequest
@@ -34,7 +37,7 @@ def raw_batch(
         body += encoded
     if payload is None:
         payload = gzip.compress(body) if codec == 1 else bytes(body)
-    now = 1_790_000_000_000
+    now = time.time_ns() // 1_000_000  # an old time stamp would be past its retention
     last = len(records) - 1
     checked = struct.pack(">hiqqqhii", codec, last, now, now, -1, -1, -1, len(records)) + payload
     tail = struct.pack(">ibI", -1, 2, calc_crc32c(checked)) + checked
@@ -43,14 +46,19 @@ def raw_batch(
 
 async def send_raw(client: AIOKafkaClient, topic: str, partition: int, batch: bytes) -> int:
     """Send a batch as it is; answers its first offset."""
+    request = ProduceRequest(None, -1, 5_000, [(topic, [(partition, batch)])])
     await client.add_topic(topic)
-    node = client.cluster.leader_for_partition((topic, partition))
-    response = await client.send(node, ProduceRequest(None, -1, 5_000, [(topic, [(partition, batch)])]))
-    _, error_code, offset, *_ = response.topics[0][1][0]
-    if (error := for_code(error_code)) is not NoError:
-        raise error
-    first: int = offset
-    return first
+    for _ in range(50):
+        node = client.cluster.leader_for_partition(TopicPartition(topic, partition))
+        response = await client.send(node, request)
+        _, error_code, offset, *_ = response.topics[0][1][0]
+        if (error := for_code(error_code)) is NoError:
+            return int(offset)
+        if not error.retriable:
+            raise error
+        await asyncio.sleep(0.1)  # a new topic has no leader yet
+        await client.force_metadata_update()
+    raise error
 
 
 def _record(delta: int, record: Raw) -> bytes:

@@ -66,6 +66,8 @@ def group_options(settings: Settings) -> dict[str, Any]:
     """How a member of a group behaves; commits are ours to make, after the effects (see `consumer.py`)."""
     runtime = settings.runtime
     return {
+        # A broker answers JoinGroup when all members have joined: an earlier time-out would begin it anew.
+        "request_timeout_ms": max(settings.kafka.request_timeout_ms, runtime.rebalance_timeout_ms + 5_000),
         "group_instance_id": runtime.group_instance_id,
         "session_timeout_ms": runtime.session_timeout_ms,
         "heartbeat_interval_ms": runtime.heartbeat_interval_ms,

@@ -30,6 +30,7 @@ from shared.logging import describe
 from shared.metrics import Metrics
 from shared.runtime.errors import StopService
 from shared.runtime.outages import is_outage, server_of
+from shared.runtime.positions import Positions, check_bounds
 from shared.runtime.record import Record
 from shared.runtime.tolerant import TolerantConsumer
 from shared.settings import Settings
@@ -82,10 +83,9 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
         self._free.set()
         self._assignment = 0  # grows with every rebalance
         self._new: set[TopicPartition] = set()  # assigned, their start not known yet
-        self._next: dict[TopicPartition, int] = {}  # next offset to settle
-        self._committed: dict[TopicPartition, int] = {}
-        self._ends: dict[TopicPartition, int] = {}
-        self._attempt = 0
+        self._positions = Positions(metrics)
+        self._attempt = 0  # how often in a row a server was away
+        self._batch_failed = False  # if so, only a batch shows that it is back
         self._resume_at = 0.0
 
     # What the consumer calls
@@ -106,10 +106,12 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
                     await self._start()
                 elif self._attempt:
                     await self._commit()
-                    consumer.resume(*self._next)
+                    consumer.resume(*self._positions.partitions())
                 records = await consumer.poll(
                     timeout_ms=self._runtime.batch_timeout_ms, max_records=self._runtime.batch_size
                 )
+                if not self._batch_failed:
+                    self._recovered()
                 if records and (batch := self._accept(records)):
                     await self._check_gaps(batch)
                     return batch
@@ -125,15 +127,17 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
         """Hand `batch` to the handler and commit it; never raises."""
         self._health.batch_started()
         started, assignment = time.monotonic(), self._assignment
+        in_batch = True
         try:
             await self._spec.handler.handle(batch)
+            in_batch = False
             if assignment == self._assignment:  # else it outlasted a rebalance: whose it is now, redoes it
-                for record in batch:
-                    self._next[TopicPartition(record.topic, record.partition)] = record.offset + 1
+                self._positions.settled(batch)
                 self._health.progress()
                 await self._commit()
+            self._recovered()
         except Exception as error:
-            self._settle_failure(error, batch)
+            self._settle_failure(error, in_batch=in_batch)
         else:
             self._metrics.batch_records.observe(len(batch))
             self._metrics.batch_seconds.observe(time.monotonic() - started)
@@ -151,14 +155,13 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
         except TimeoutError:
             self._log.warning("a batch outlasted the drain", timeout=self._runtime.drain_timeout_s)
         self._assignment += 1
+        self._batch_failed = False
         self._new.clear()
-        self._next.clear()
-        self._committed.clear()
-        self._ends.clear()
+        self._positions.clear()
         self._health.assigned = False
         self._health.unread(0)
-        for partition in revoked:
-            self._metrics.consumer_lag.remove(partition.topic, str(partition.partition))
+        if not revoked:
+            return  # the first join
         try:
             await self._spec.handler.revoked([partition.partition for partition in revoked])
         except Exception as error:
@@ -180,14 +183,12 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
 
     def partitions(self) -> list[TopicPartition]:
         """The partitions whose lag is this process's to tell."""
-        return list(self._next)
+        return self._positions.partitions()
 
     def note_ends(self, ends: Mapping[TopicPartition, int]) -> None:
         """What a probe read of the ends of the partitions; sets lag and what waits to be read."""
-        for partition, end in ends.items():
-            if partition in self._next:
-                self._ends[partition] = end
-        self._show_lag()
+        self._positions.seen_ends(ends)
+        self._health.unread(self._positions.show())
 
     # How it works
 
@@ -209,49 +210,39 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
             return
         for partition in new:
             start = starts[partition.partition]
-            _check_bounds(partition, start, begins[partition], ends[partition])
+            check_bounds(partition, start, begins[partition], ends[partition])
             consumer.seek(partition, start)
-            self._next[partition] = start
-            self._committed[partition] = committed[partition] or 0
+            self._positions.begin(partition, start, committed[partition])
         self._new.clear()
-        self._log.info("reading", offsets={str(p.partition): self._next[p] for p in new})
-        self._health.assigned = bool(self._next)
+        self._log.info("reading", offsets={str(p.partition): starts[p.partition] for p in new})
+        self._health.assigned = bool(new)
         self.note_ends(ends)
         await self._commit()
-        consumer.resume(*self._next)
+        consumer.resume(*new)
 
     def _accept(self, records: list[Record]) -> list[Record]:
         """What of `records` is ours to hand over: not what a rebalance has taken away meanwhile."""
-        batch = [record for record in records if TopicPartition(record.topic, record.partition) in self._next]
+        held = self._positions
+        batch = [record for record in records if TopicPartition(record.topic, record.partition) in held]
         if batch:
             self._free.clear()
         return batch
 
     async def _check_gaps(self, batch: Sequence[Record]) -> None:
-        """The log goes on where we were, or leaves out what was never committed; else it was replaced."""
-        firsts: dict[TopicPartition, int] = {}
-        for record in batch:
-            firsts.setdefault(TopicPartition(record.topic, record.partition), record.offset)
-        gaps = [partition for partition, offset in firsts.items() if offset > self._next[partition]]
-        for partition, offset in firsts.items():
-            if offset < self._next[partition]:
-                _check_bounds(partition, self._next[partition], 0, offset)
-        if gaps:
-            async with asyncio.timeout(self._runtime.commit_timeout_s):
-                begins = await self._require_consumer().beginning_offsets(gaps)
-            for partition in gaps:
-                _check_bounds(partition, self._next[partition], begins[partition], firsts[partition])
+        """The log goes on where we were, or leaves out what was aborted; else it was replaced or cut."""
+        gaps = self._positions.gaps(batch)
+        if not gaps:
+            return
+        async with asyncio.timeout(self._runtime.commit_timeout_s):
+            begins = await self._require_consumer().beginning_offsets(list(gaps))
+        for partition, first in gaps.items():
+            check_bounds(partition, self._positions[partition], begins[partition], first)
 
     async def _commit(self) -> None:
         """Commit what is settled, if it is above what was committed; a rebalance may have overtaken it."""
         consumer = self._require_consumer()
         held = consumer.assignment()
-        due = {
-            partition: offset
-            for partition, offset in self._next.items()
-            if offset > self._committed[partition] and partition in held
-        }
-        if due:
+        if due := self._positions.due(held):
             try:
                 async with asyncio.timeout(self._runtime.commit_timeout_s):
                     await consumer.commit(due)
@@ -260,21 +251,23 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
                     "commit overtaken by a rebalance", error=type(error.__cause__ or error).__name__
                 )
                 return
-            for partition in due.keys() & self._committed.keys():
-                self._committed[partition] = due[partition]
-        if self._attempt:
-            self._log.info("recovered", attempt=self._attempt)
-        self._attempt = 0
-        self._health.waiting("kafka", None)
-        self._health.waiting("mongo", None)
-        self._metrics.waiting.labels(server="kafka").set(0)
-        self._metrics.waiting.labels(server="mongo").set(0)
-        self._show_lag()
+            self._positions.committed(due)
+        self._positions.seen_ends({partition: consumer.highwater(partition) for partition in held})
+        self._health.unread(self._positions.show())
 
-    def _settle_failure(self, error: Exception, batch: Sequence[Record] = ()) -> None:
-        """An outage: go back to the start of `batch`, pause, and poll until it is time to try again."""
+    def _recovered(self) -> None:
+        if self._attempt == 0:
+            return
+        self._log.info("recovered", attempt=self._attempt)
+        self._attempt, self._batch_failed = 0, False
+        for server in ("kafka", "mongo"):
+            self._health.waiting(server, None)
+            self._metrics.waiting.labels(server=server).set(0)
+
+    def _settle_failure(self, error: Exception, *, in_batch: bool = False) -> None:
+        """An outage: back to what is not settled, pause, and poll until the next try. All else: stop."""
         if is_outage(error):
-            self._back_off(error, batch)
+            self._back_off(error, in_batch)
             return
         self._stopping.set()
         if isinstance(error, StopService):
@@ -285,7 +278,7 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
             self._log.error("unexpected error", **describe(error))
             self._fail(StopService(f"unexpected {type(error).__name__}", cause="bug"))
 
-    def _back_off(self, error: Exception, batch: Sequence[Record]) -> None:
+    def _back_off(self, error: Exception, in_batch: bool) -> None:
         self._attempt += 1
         delay = min(
             self._runtime.backoff_max_s, self._runtime.backoff_initial_s * 2 ** min(self._attempt - 1, 30)
@@ -297,44 +290,15 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
         self._metrics.waiting.labels(server=server).set(1)
         consumer = self._require_consumer()
         held = consumer.assignment()
-        if batch:
+        if in_batch:
+            self._batch_failed = True
             self._metrics.batch_retries.inc()
-        for partition in {TopicPartition(record.topic, record.partition) for record in batch}:
-            if partition in held and partition in self._next:
-                consumer.seek(partition, self._next[partition])
+        for partition in self._positions.partitions():
+            if partition in held:
+                consumer.seek(partition, self._positions[partition])
         consumer.pause(*held)
-
-    def _show_lag(self) -> None:
-        consumer = self._require_consumer()
-        held = consumer.assignment()
-        unread = 0
-        for partition, following in self._next.items():
-            seen = (consumer.highwater(partition) or 0) if partition in held else 0
-            end = max(self._ends.get(partition, 0), seen)
-            lag = max(0, end - self._committed[partition])
-            self._metrics.consumer_lag.labels(topic=partition.topic, partition=str(partition.partition)).set(
-                lag
-            )
-            unread += max(0, end - following)
-        self._metrics.unread_records.set(unread)
-        self._health.unread(unread)
 
     def _require_consumer(self) -> Any:
         if self._consumer is None:
             raise RuntimeError("the member has no consumer yet")
         return self._consumer
-
-
-def _check_bounds(partition: TopicPartition, start: int, begin: int, end: int) -> None:
-    if start > end:
-        raise StopService(
-            f"{partition.topic}-{partition.partition} ends at {end}, below the stored progress {start}: "
-            "the topic was made anew, or the broker lost what it acknowledged",
-            cause="log_truncated",
-        )
-    if start < begin:
-        raise StopService(
-            f"{partition.topic}-{partition.partition} begins at {begin}, above the stored progress {start}: "
-            "records between were deleted",
-            cause="log_truncated",
-        )

@@ -72,7 +72,6 @@ class Subscription:
             max_records=runtime.batch_size,
             batch_timeout_ms=runtime.batch_timeout_ms,
             **reader_options(self._settings),
-            **group_options(self._settings),
         )
         subscriber(self._on_batch)
         await broker.connect()
@@ -91,8 +90,8 @@ class Subscription:
             await self._broker.stop()
 
     def _make_consumer(self, **options: Any) -> TolerantConsumer:
-        # FastStream passes on what the subscriber was given; how to connect is ours to say.
-        options |= connection_options(self._settings.kafka, self._name)
+        # FastStream passes on what the subscriber was given; how to connect and time out is ours to say.
+        options |= connection_options(self._settings.kafka, self._name) | group_options(self._settings)
         return _MemberConsumer(self._member, **options)
 
     async def _on_batch(self, records: Sequence[Record]) -> None:

@@ -163,6 +163,11 @@ async def until(condition: Callable[[], Any], timeout: float = 15) -> None:
             await asyncio.sleep(0.02)
 
 
+async def settled_to(topic: Topic, offset: int, partition: int = 0) -> bool:
+    """Whether the group's committed offset is `offset`."""
+    return await topic.committed(partition) == offset
+
+
 class Proxy:
     """A TCP proxy that can be cut, so that a server seems away."""
 
