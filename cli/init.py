@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from services.dedup.model import default_model_bytes
-from shared.gazetteer_export import export_gazetteer
 
 from cli.commands import SignedCommand, Signer, approval, sign, to_line
+from services.dedup.model import default_model_bytes
 from shared import signing
 from shared.commands.officers import Officer, officers_file
 from shared.contracts.commands import CommandType, ReferenceKind, Role
+from shared.gazetteer_export import export_gazetteer
 from shared.reference import MAX_CAPACITY, STATION_COLUMNS, ReferenceStore, parse_gazetteer
 
 OFFICERS: Mapping[str, tuple[Role, ...]] = {

@@ -1,8 +1,8 @@
 """What a downstream consumer does: follows lists and manifests, and takes a version when it is whole.
 
-A version appears as `<out>/<roll>/<version>/` with `roll.json`, `provinces/<code>.json`, `lists/<station>.json`,
-all at once, and `<out>/<roll>/CURRENT` then names the newest. Until then its parts lie under `<out>/.incoming`,
-each verified before it is written; `progress.json` there says how far the topics were read.
+A version appears all at once as the folder `<out>/<roll>/<version>` with `roll.json`, `provinces/<code>.json`
+and `lists/<station>.json`; `<out>/<roll>/CURRENT` names the newest. Until then its parts lie under
+`<out>/.incoming`, each verified before it is written; `progress.json` there says how far it has read.
 """
 
 import json
@@ -129,8 +129,7 @@ class Follower:
         final.parent.mkdir(parents=True, exist_ok=True)
         (self._incoming / edition[0] / str(edition[1])).rename(final)
         del self._parts[edition]
-        newest = max(int(each.name) for each in final.parent.iterdir() if each.name.isdecimal())
-        _write(final.parent / "CURRENT", f"{newest}\n".encode())
+        _point_to_newest(final.parent)
         self.followed.versions.append(edition)
         self._on_version(*edition, final)
 
@@ -148,6 +147,8 @@ class Follower:
             self._parts.setdefault(edition, {})[_place(document)] = _slim(document)
         for edition in list(self._parts):
             self._publish_if_whole(edition)
+        for roll in {version.parent for version in self._out.glob("[!.]*/*/")}:
+            _point_to_newest(roll)
 
     async def _seek(self, consumer: TolerantConsumer) -> dict[TopicPartition, int]:
         """Go on where the last run stopped; answers the ends."""
@@ -185,6 +186,11 @@ def current_versions(out: Path) -> Iterator[tuple[str, int]]:
     """Every roll in the folder with its newest whole version."""
     for pointer in sorted(out.glob("*/CURRENT")):
         yield pointer.parent.name, int(pointer.read_text())
+
+
+def _point_to_newest(roll: Path) -> None:
+    newest = max(int(each.name) for each in roll.iterdir() if each.name.isdecimal())
+    _write(roll / "CURRENT", f"{newest}\n".encode())
 
 
 def _place(document: Document) -> Path:

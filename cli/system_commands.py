@@ -93,7 +93,8 @@ def demo(
     ),
 ) -> None:
     """Run everything on this machine: engines, services, a capture stream, conflicts, verified lists."""
-    from cli.demo.run import DemoFailed, run_demo
+    from cli.demo.run import run_demo
+    from cli.demo.state import DemoFailed
 
     try:
         figures = asyncio.run(run_demo(events, seed, directory, stay=not leave))

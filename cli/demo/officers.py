@@ -1,9 +1,10 @@
 """Decides conflicts as two demo officers would who know the truth. Pure."""
 
-from collections import defaultdict, deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from cli.demo.groups import connected
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ def decisions(
     claimed = {_ordered(*pair) for pair in pairs}
     decided: list[dict[str, Any]] = []
     same = {pair for pair in claimed if people[pair[0]] == people[pair[1]]}
-    for group in _connected(same):
+    for group in connected(same):
         ranked = sorted(group, key=lambda each: (not known[each].active, known[each].first_accepted_at, each))
         kept = ranked[0]
         links = {_ordered(kept, other) for other in ranked[1:]} | {pair for pair in same if pair[0] in group}
@@ -53,25 +54,3 @@ def _decided(
 
 def _ordered(one: str, other: str) -> tuple[str, str]:
     return (one, other) if one < other else (other, one)
-
-
-def _connected(pairs: Iterable[tuple[str, str]]) -> list[Sequence[str]]:
-    neighbours: dict[str, set[str]] = defaultdict(set)
-    for one, other in pairs:
-        neighbours[one].add(other)
-        neighbours[other].add(one)
-    groups: list[Sequence[str]] = []
-    seen: set[str] = set()
-    for start in sorted(neighbours):
-        if start in seen:
-            continue
-        group, pending = [], deque([start])
-        seen.add(start)
-        while pending:
-            each = pending.popleft()
-            group.append(each)
-            for neighbour in sorted(neighbours[each] - seen):
-                seen.add(neighbour)
-                pending.append(neighbour)
-        groups.append(group)
-    return groups

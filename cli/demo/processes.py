@@ -7,7 +7,7 @@ import socket
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,17 +66,22 @@ async def running_services(
 
 
 async def start_service(
-    name: str, environment: Mapping[str, str], directory: Path, instance: int = 1
+    name: str,
+    environment: Mapping[str, str],
+    directory: Path,
+    instance: int = 1,
+    command: Sequence[str] | None = None,
 ) -> RunningService:
-    """Start one service on a free port. Started again as the same instance, it takes its partitions back."""
+    """Start one service on a free port. Started again as the same instance, it takes its partitions back.
+
+    `command` is what to run instead of the service's own module.
+    """
     directory.mkdir(parents=True, exist_ok=True)
     port = _free_port()
     log = directory / f"{name}-{instance}.log"
     with log.open("ab") as output:
         process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            f"services.{name}",
+            *(command or (sys.executable, "-m", f"services.{name}")),
             env={
                 **os.environ,
                 **environment,

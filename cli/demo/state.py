@@ -43,14 +43,18 @@ class Demo:
         """Wait for a step, watching that no service ends meanwhile. Raises DemoFailed, ServiceFailed."""
         task = asyncio.ensure_future(waiting)
         deadline = time.monotonic() + seconds
-        while not task.done():
-            for service in self.services.values():
-                service.check()
-            if time.monotonic() > deadline:
-                task.cancel()
-                raise DemoFailed(f"waited {seconds:.0f} s for {what}; see the logs in {self.directory}/logs")
-            await asyncio.wait([task], timeout=0.5)
-        return task.result()
+        try:
+            while not task.done():
+                for service in self.services.values():
+                    service.check()
+                if time.monotonic() > deadline:
+                    raise DemoFailed(
+                        f"waited {seconds:.0f} s for {what}; see the logs in {self.directory}/logs"
+                    )
+                await asyncio.wait([task], timeout=0.5)
+            return task.result()
+        finally:
+            task.cancel()
 
     async def two_officers(
         self, proposer: str, ce_type: CommandType, proposals: Sequence[Mapping[str, Any]], reason: str

@@ -1,12 +1,17 @@
 """The demo's steps, in their order; each leaves its figures behind."""
 
+import json
 import time
 from collections import Counter
+from typing import Any
 
 from cli.demo import measure, sending
+from cli.demo.groups import connected
 from cli.demo.officers import Known, decisions
 from cli.demo.state import Demo, DemoFailed
 from cli.demo.waiting import epoch_complete, settled, verdicts_of
+from cli.lists import Follower
+from cli.verify import load_keys, verify_paths
 from shared.contracts.commands import CommandType
 
 ROLL = "2027-commune"
@@ -75,10 +80,7 @@ async def match(demo: Demo) -> None:
 
 async def decide(demo: Demo) -> None:
     """Two officers decide every open conflict by the truth."""
-    pairs = []
-    async for conflict in demo.mongo.collection("conflicts").find({"status": "open"}, {"pair": 1}):
-        one, other = (version["registration_id"] for version in conflict["pair"])
-        pairs.append((one, other))
+    pairs = await _conflicts(demo, {"status": "open"})
     known: dict[str, Known] = {}
     async for document in demo.mongo.collection("registrations").find(
         {}, {"digest": 1, "status": 1, "first_accepted_at": 1}
@@ -112,3 +114,37 @@ async def publish(demo: Demo) -> None:
 
 async def verify_lists(demo: Demo) -> None:
     """Follow the topics as a downstream consumer does, and verify what was written with the public key."""
+    keys = load_keys([demo.directory / "register/keys/signing.pub.pem"])
+    followed = await Follower(demo.settings, demo.directory / "lists", keys).follow(once=True)
+    if followed.versions != [(ROLL, 1)] or followed.refused:
+        raise DemoFailed(f"version 1 did not come out whole: {followed.refused} records were refused")
+    version = demo.directory / "lists" / ROLL / "1"
+    report = verify_paths([version], keys)
+    bad = {path for path, _ in report.faults}
+    standing = [
+        entry["registration_id"]
+        for path in (version / "lists").glob("*.json")
+        for entry in json.loads(path.read_bytes())["entries"]
+    ]
+    people = demo.stream.people
+    twice = measure.true_pairs({each: people[each] for each in standing})
+    same = [pair for pair in await _conflicts(demo, {"status": {"$ne": "void"}}) if _one_person(demo, pair)]
+    group_of = {each: number for number, group in enumerate(connected(same)) for each in group}
+    on_two = {people[one] for one, other in twice if one in group_of and group_of[one] == group_of.get(other)}
+    demo.figures |= {
+        "lists": report.lists,
+        "entries": report.entries,
+        "verified": report.lists - len(bad) if report.whole else 0,
+        "people_on_two_lists": len(on_two),
+        "people_missed": len({people[one] for one, _ in twice} - on_two),
+    }
+
+
+async def _conflicts(demo: Demo, query: dict[str, Any]) -> list[measure.Pair]:
+    documents = await demo.mongo.collection("conflicts").find(query, {"pair": 1}).to_list(None)
+    pairs = [[version["registration_id"] for version in document["pair"]] for document in documents]
+    return [measure.ordered(one, other) for one, other in pairs]
+
+
+def _one_person(demo: Demo, pair: measure.Pair) -> bool:
+    return demo.stream.people[pair[0]] == demo.stream.people[pair[1]]

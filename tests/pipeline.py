@@ -1,0 +1,132 @@
+"""The three services as processes on embedded engines, held against the reference model."""
+
+import os
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from cli.demo import sending, steps
+from cli.demo.processes import RunningService, start_service, stop_service, wait_live
+from cli.demo.run import demo_environment, found_register
+from cli.demo.state import Demo
+from cli.demo.waiting import settled
+from cli.engines import Engine, Engines
+from cli.topics import ensure_topics
+from shared import signing
+from shared.mongo import Mongo
+from shared.settings import Settings
+from tests.reference.compare import compare
+from tests.reference.model import Result, replay
+from tests.reference.readlog import read_register
+
+COLLECTIONS = (
+    "registrations",
+    "outcomes",
+    "capture_batches",
+    "conflicts",
+    "commands",
+    "rolls",
+)
+"""What operators read; everything else in the store is the services' own."""
+
+
+@dataclass(slots=True)
+class Pipeline:
+    """A register whose services can be killed and started again."""
+
+    demo: Demo
+    environment: Mapping[str, str]
+    directory: Path
+    sent: int = 0
+    lives: dict[str, int] = field(default_factory=dict)
+
+    async def start(self, name: str, instance: int = 1) -> RunningService:
+        """Start a service and wait until it takes part; the same instance takes its partitions back."""
+        service = await start_service(name, self.environment, self.directory / "logs", instance)
+        services = dict(self.demo.services)
+        services[name] = service
+        self.demo.services = services
+        await wait_live(service, "/health/ready")
+        return service
+
+    async def start_all(self) -> None:
+        """Start all three."""
+        for name in ("registration", "dedup", "publisher"):
+            await self.start(name)
+
+    async def kill(self, name: str) -> None:
+        """End a service without a warning."""
+        process = self.demo.services[name].process
+        process.kill()
+        await process.wait()
+        self.demo.services = {each: it for each, it in self.demo.services.items() if each != name}
+
+    async def stop_all(self) -> None:
+        """End all services as an operator would."""
+        for service in self.demo.services.values():
+            await stop_service(service)
+        self.demo.services = {}
+
+    async def send(self, count: int | None = None) -> None:
+        """Send the next lines of the stream, all that are left by default."""
+        lines = self.demo.stream.lines
+        end = len(lines) if count is None else min(len(lines), self.sent + count)
+        self.demo.places += await sending.burst(self.demo.settings, lines[self.sent : end])
+        self.sent = end
+
+    async def settle(self) -> None:
+        """Wait until every group has committed all that there is."""
+        await self.demo.bounded("all services to be done", settled(self.demo.settings))
+
+    async def finish(self) -> None:
+        """Cut off, decide and finalise."""
+        await self.settle()
+        await steps.cut_off(self.demo)
+        await steps.decide(self.demo)
+        await steps.publish(self.demo)
+
+    async def dump(self) -> dict[str, list[dict[str, Any]]]:
+        """Every document that operators read, by collection, in order of id."""
+        return {
+            name: await self.demo.mongo.collection(name).find({}).sort("_id", 1).to_list(None)
+            for name in COLLECTIONS
+        }
+
+    async def judged(self) -> tuple[Result, list[str]]:
+        """What the reference model makes of the log, and how the pipeline differs from it."""
+        settings = self.demo.settings
+        log, claims, topics = await read_register(settings.register, settings.kafka.bootstrap_servers)
+        files = {path.name: path.read_bytes() for path in settings.reference_dir.iterdir()}
+        key = signing.load_private_key(self.directory / "register/keys/signing.pem")
+        result = replay(log, files, claims, [key])
+        return result, compare(result, await self.dump(), topics)
+
+
+@asynccontextmanager
+async def pipeline(
+    engines: Engines[Engine], directory: Path, *, events: int = 700, seed: int = 11, partitions: int = 3
+) -> AsyncIterator[Pipeline]:
+    """A founded register on fresh engines, its services not started yet."""
+    environment = {
+        **demo_environment(directory, engines.environment),
+        "ROLLSTREAM_KAFKA__PARTITIONS": str(partitions),
+    }
+    before = dict(os.environ)
+    os.environ.update(environment)
+    try:
+        settings = Settings()
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+    await ensure_topics(settings)
+    stream = await found_register(events, seed, directory, settings, Console(quiet=True))
+    async with AsyncExitStack() as stack:
+        mongo = Mongo(settings.mongo, "rollstream-tests")
+        stack.callback(mongo.close)
+        made = Pipeline(Demo(settings, directory, stream, mongo, {}), environment, directory)
+        stack.push_async_callback(made.stop_all)
+        yield made
