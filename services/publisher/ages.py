@@ -13,11 +13,11 @@ def may_vote(born: str, precision: Literal["day", "month", "year"], day: date) -
     """
     last = last_possible_day(date.fromisoformat(born), precision)
     year = last.year + VOTING_AGE
-    try:
-        birthday = last.replace(year=year)
-    except ValueError:
-        birthday = date(year, 3, 1) if year <= date.max.year else date.max
-    return birthday <= day
+    if year > day.year:
+        return False  # perhaps beyond the last year that `date` knows
+    if (last.month, last.day) == (2, 29):
+        return date(year, 3, 1) <= day  # 18 years after a leap year there is no 29 February
+    return last.replace(year=year) <= day
 
 
 def last_possible_day(born: date, precision: Literal["day", "month", "year"]) -> date:

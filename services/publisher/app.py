@@ -19,7 +19,7 @@ from shared.runtime.consumer import ConsumerSpec
 from shared.runtime.errors import StopService
 from shared.runtime.first_records import FirstRecords
 from shared.runtime.outputs import Outputs
-from shared.runtime.service import Service
+from shared.runtime.service import Service, run_service
 from shared.settings import Settings
 
 SERVICE = "publisher"
@@ -69,3 +69,8 @@ def signing_key(path: Path | None) -> Ed25519PrivateKey | None:
         return signing.load_private_key(path)
     except (signing.UnusableKey, OSError) as error:
         raise StopService(f"the signing key cannot be used: {error}", cause="signing_key") from None
+
+
+def run(settings: Settings) -> int:
+    """Run until told to stop; answers the exit code."""
+    return run_service(create_app(settings))

@@ -10,7 +10,7 @@ from shared.runtime.errors import TransientError
 
 ROLL = "roll"
 CLAIMS = "claims"
-EPOCHS = "epochs"
+EPOCHS = "roll_epochs"
 
 
 class RollStore:
