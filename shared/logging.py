@@ -11,7 +11,7 @@ import logging
 import sys
 import traceback
 from collections.abc import MutableMapping
-from typing import Any
+from typing import Any, TextIO, cast
 
 import structlog
 
@@ -83,10 +83,10 @@ def configure_logging(service: str, level: str = "INFO") -> None:
     structlog.configure(
         processors=[*processors, structlog.processors.JSONRenderer()],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level)),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(file=cast("TextIO", _Stderr())),
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(cast("TextIO", _Stderr()))
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[structlog.stdlib.add_logger_name, _library_record, *processors],
@@ -96,10 +96,21 @@ def configure_logging(service: str, level: str = "INFO") -> None:
             ],
         )
     )
+    logging.raiseExceptions = False  # what it prints of a log call that fails repeats the arguments
     root = logging.getLogger()
     root.handlers[:] = [handler]
     # Libraries may say what fails; their chatter is not ours.
     root.setLevel(max(logging.WARNING, getattr(logging, level)))
+
+
+class _Stderr:
+    """Standard error as it is at each line, for whoever redirects it later."""
+
+    def write(self, text: str) -> int:
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
 
 
 def keep_allowed(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -118,7 +129,8 @@ def _library_record(
     """A library's message is its template only: the arguments may hold a record."""
     record = event.get("_record")
     if isinstance(record, logging.LogRecord):
-        event["event"] = record.msg if isinstance(record.msg, str) and record.args else record.name
+        # A text without arguments may have had them put in already.
+        event["event"] = record.msg if record.msg != event["event"] else record.name
         event["where"] = f"{record.filename}:{record.lineno}"
         if record.exc_info and record.exc_info[1] is not None:
             event.update(describe(record.exc_info[1]))
