@@ -272,7 +272,7 @@ class Campaign:
                 registration.revision = max(1, registration.revision)
                 capture.revision = 1
                 continue
-            registration.body = {**registration.body, **capture.change}
+            registration.body = capture.change or registration.body
             if not capture.stale:
                 registration.revision += self._dice.between(2, 40) if self._dice.chance(0.03) else 1
             capture.revision = registration.revision

@@ -50,7 +50,7 @@ class Registration:
 class Capture:
     """What happened at an office: `action` is the event type's verb, `when` seconds from the first day.
 
-    `change` is merged into the registration's body, which it then holds; `reason` is a removal's. `fault` is
+    `change` is the registration's new body, empty for the one before; `reason` is a removal's. `fault` is
     the reason for which the contract refuses the capture whatever its history, `stale` repeats the revision
     before.
     """

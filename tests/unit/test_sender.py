@@ -1,0 +1,34 @@
+"""The sender's own batches: any header name, any compression."""
+
+import pytest
+from aiokafka.record.default_records import DefaultRecordBatch
+
+from cli.generator import DEMO_RATES, generate_stream
+from cli.generator.sender import CODECS, RecordSender, _OwnBatch
+from cli.generator.wire import ProducerRecord, to_record
+
+
+def test_a_header_name_that_is_not_utf8_is_sent_as_its_bytes() -> None:
+    record = ProducerRecord(b"k", b"v", ((b"x-\xff\xfe", b"1"), (b"x-null", None)))
+    built = bytes(_OwnBatch(record)._build())
+    # Lengths 4 and 2 as zigzag varints before name and content, -1 for null.
+    assert b"\x08x-\xff\xfe\x021" in built
+    assert b"\x0cx-null\x01" in built
+
+
+@pytest.mark.parametrize("codec", ["gzip", "snappy", "lz4", "zstd"])
+def test_a_record_travels_in_the_compression_asked_for(codec: str) -> None:
+    stream = generate_stream(events=2000, seed=2, rates=DEMO_RATES)
+    records = [to_record(line) for line in stream.lines]
+    record = next(record for record in records if record.compression == codec)
+    batch = DefaultRecordBatch(bytes(_OwnBatch(record)._build()))
+    assert batch.compression_type == CODECS[codec]
+    (read,) = list(batch)
+    assert (read.key, read.value) == (record.key, record.value)
+    assert [(name.encode(), content) for name, content in read.headers] == list(record.headers)
+
+
+async def test_an_unknown_compression_is_refused_before_anything_is_sent() -> None:
+    sender = RecordSender("topic", 1, bootstrap_servers="127.0.0.1:1")
+    with pytest.raises(ValueError, match="compression"):
+        await sender.send(ProducerRecord(b"k", b"v", compression="brotli"))
