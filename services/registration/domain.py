@@ -11,7 +11,7 @@ from services.registration.intake import Incoming
 from shared.contracts import events
 from shared.contracts.events import BatchClosed, EventType, Registration, Removal
 from shared.contracts.fields import FieldError
-from shared.contracts.identity import data_hash, digest, sha256_hex
+from shared.contracts.identity import data_hash, sha256_hex, without_nulls
 from shared.contracts.outputs import RejectionReason as Reason
 from shared.contracts.topics import partition_for
 from shared.plain_json import plain_canonical
@@ -160,7 +160,7 @@ def _version(
     if isinstance(data, Registration):
         place = _check_facts(data, reference)
         voter, residence = event.data["voter"], event.data["residence"]
-        version_digest, status = digest(voter, residence), "active"
+        version_digest, status = _digest(voter, residence), "active"
     else:
         if last is None:
             raise AssertionError("a removal without a history was refused before")
@@ -182,6 +182,11 @@ def _version(
     record = accepted_record(version, event.data, place, first.timestamp)
     village_code = data.residence.village_code if isinstance(data, Registration) else None
     return Accepted(version, record, voter, village_code)
+
+
+def _digest(voter: dict[str, Any], residence: dict[str, Any]) -> str:
+    """`shared.contracts.identity.digest` of members that passed the contract."""
+    return sha256_hex(plain_canonical(without_nulls({"residence": residence, "voter": voter})))
 
 
 def _check_against_history(event_type: str, data: Registration | Removal, history: Sequence[Version]) -> None:

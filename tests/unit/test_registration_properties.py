@@ -1,6 +1,7 @@
 """What becomes of an event depends on the log before it alone: not on batches, and not on later events."""
 
 import itertools
+import json
 import random
 from typing import Any
 
@@ -12,7 +13,7 @@ from services.registration.intake import Incoming, read
 from services.registration.outputs import OutputBuilder
 from services.registration.registrations import Registration
 from shared.contracts.events import EventType as Type
-from shared.contracts.identity import canonical
+from shared.contracts.identity import canonical, data_hash, digest
 from shared.plain_json import plain_canonical
 from shared.runtime.record import Record
 from tests.registration_kit import PARTITIONS, MemoryStore, batch_closed, event, registration, removal
@@ -135,6 +136,20 @@ PLAIN = st.recursive(
         st.lists(inner) | st.dictionaries(st.text(st.characters(max_codepoint=127)), inner, max_size=5)
     ),
 )
+
+
+@given(logs())
+def test_every_version_has_the_contracts_digest_and_data_hash(records: list[Record]) -> None:
+    for (partition, offset), judgement in MemoryStore().settle(records).items():
+        if isinstance(judgement, Accepted):
+            [data] = [
+                json.loads(each.value or b"")
+                for each in records
+                if (each.partition, each.offset) == (partition, offset)
+            ]
+            assert judgement.version.data_sha256 == data_hash(data)
+            if judgement.voter is not None:
+                assert judgement.version.digest == digest(data["voter"], data["residence"])
 
 
 @given(PLAIN)
