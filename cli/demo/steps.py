@@ -9,7 +9,7 @@ from cli.demo import measure, sending
 from cli.demo.groups import connected
 from cli.demo.officers import Known, decisions
 from cli.demo.state import Demo, DemoFailed
-from cli.demo.waiting import epoch_complete, settled, verdicts_of
+from cli.demo.waiting import epoch_complete, published, settled, verdicts_of
 from cli.lists import Follower
 from cli.verify import load_keys, verify_paths
 from shared.contracts.commands import CommandType
@@ -110,6 +110,7 @@ async def publish(demo: Demo) -> None:
     verdicts = await demo.bounded("the lists", verdicts_of(demo.mongo, [command.id]))
     if verdicts[command.id]["verdict"] != "effective":
         raise DemoFailed(f"the roll was refused: {verdicts[command.id]['reason']}")
+    await demo.bounded("the roll manifest", published(demo.mongo, command.id))
 
 
 async def verify_lists(demo: Demo) -> None:

@@ -78,3 +78,10 @@ async def verdicts_of(mongo: Mongo, command_ids: Sequence[str]) -> dict[str, dic
         if len(found) == len(set(command_ids)) and all(each["verdict"] != "open" for each in found.values()):
             return found
         await asyncio.sleep(POLL_SECONDS)
+
+
+async def published(mongo: Mongo, command_id: str) -> None:
+    """Return when the version that a `finalised` made is on its topics, its roll manifest last."""
+    query = {"command_id": command_id, "state": "published"}
+    while await mongo.collection("rolls").find_one(query) is None:  # noqa: ASYNC110 the store has no event
+        await asyncio.sleep(POLL_SECONDS)
