@@ -39,7 +39,11 @@ _REBALANCED = (CommitFailedError, IllegalGenerationError, UnknownMemberIdError, 
 
 
 class BatchHandler(Protocol):
-    """What a service does with records. Only one of its methods runs at a time."""
+    """What a service does with records. Only one of its methods runs at a time.
+
+    What must be waited for (servers, reference data, a feed) is said by `TransientError`, after some seconds
+    at most: a method that does not return within `progress_timeout_s` counts as a hang.
+    """
 
     async def assigned(self, committed: Mapping[int, int | None]) -> Mapping[int, int]:
         """Partition → the group's committed offset; answers where to start: stored progress, or 0."""
@@ -197,6 +201,7 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
         consumer = self._require_consumer()
         assignment, new = self._assignment, sorted(self._new)
         self._free.clear()
+        self._health.batch_started()  # a handler that hangs here is a hang, too
         try:
             async with asyncio.timeout(self._runtime.commit_timeout_s):
                 committed = {partition: await consumer.committed(partition) for partition in new}
@@ -205,6 +210,7 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
             by_number = {partition.partition: committed[partition] for partition in new}
             starts = await self._spec.handler.assigned(by_number)
         finally:
+            self._health.batch_ended()
             self._free.set()
         if assignment != self._assignment:
             return

@@ -272,7 +272,7 @@ class ServiceRun:
         def handle(number: int, _frame: object) -> None:
             # A handler that blocks the loop would never see the event: this thread ends the process then.
             self._log.info("signal", signal=signal.Signals(number).name)
-            killer = threading.Timer(self._runtime.stop_timeout_s + 5, os._exit, (1,))
+            killer = threading.Timer(self._runtime.stop_timeout_s + 3, os._exit, (1,))
             killer.daemon = True
             killer.start()
             loop.call_soon_threadsafe(self._stop.set)

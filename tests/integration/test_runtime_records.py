@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import UnknownError
 
 from shared.runtime.dead_letters import dead_letter
 from shared.runtime.outputs import Outputs
@@ -21,7 +22,10 @@ async def _read(engines: Any, batches: Sequence[bytes], count: int) -> tuple[Rem
     settings = quick_settings(engines.bootstrap_servers, engines.mongo_uri)
     async with fresh_topic(engines.bootstrap_servers) as topic:
         for batch in batches:
-            await send_raw(topic.client, topic.name, 0, batch)
+            try:
+                await send_raw(topic.client, topic.name, 0, batch)
+            except UnknownError:
+                pytest.skip("this broker refuses such a batch itself")
         async with running(settings, topic.name, topic.group, handler):
             await until(lambda: len(handler.got) >= count)
             await until(lambda: settled_to(topic, count))
