@@ -124,6 +124,14 @@ def event(
     )
 
 
+def raw(value: bytes | None, **headers: bytes) -> Record:
+    """A record with these bytes, and headers in place of those of an event."""
+    attributes = dict(encode(SOURCE, "raw", EventType.REGISTERED)) | headers
+    return Record(
+        Topic.EVENTS.value, partition_for(b"any", PARTITIONS), 0, 0, b"any", value, tuple(attributes.items())
+    )
+
+
 def incoming(record: Record) -> Incoming:
     """The record, which is an event."""
     found = read(record)

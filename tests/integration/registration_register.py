@@ -112,6 +112,12 @@ class Register:
                 found.setdefault((close["partition"], close["offset"]), []).append("accepted")
         return found
 
+    async def epoch_ended(self) -> bool:
+        """Whether a marker was passed on in every partition."""
+        accepted = await self.read(Topic.ACCEPTED)
+        ended = {each.partition for each in accepted if (each.key or b"").startswith(b"!marker/")}
+        return ended == set(range(PARTITIONS))
+
     async def read(self, topic: Topic) -> list[Record]:
         """All of a topic, in order within each partition."""
         consumer = AIOKafkaConsumer(
@@ -119,7 +125,7 @@ class Register:
         )
         await consumer.start()
         try:
-            count = 1 if topic == Topic.COMMANDS else PARTITIONS
+            count = 1 if topic in (Topic.COMMANDS, Topic.MANIFESTS) else PARTITIONS
             partitions = [TopicPartition(topic.value, number) for number in range(count)]
             consumer.assign(partitions)
             ends = await consumer.end_offsets(partitions)
