@@ -18,6 +18,7 @@ This module alone touches aiokafka's privates (0.14); its tests tell when an upg
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import struct
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -98,7 +99,8 @@ def _guarded(fetcher: Any, faulty: set[TopicPartition]) -> Callable[..., Awaitab
         started = time.monotonic()
         new_data: bool = await fetch(assignment, node_id, request)
         if not new_data and (early := _LEAST_EMPTY_FETCH_S - (time.monotonic() - started)) > 0:
-            await asyncio.sleep(early)
+            with contextlib.suppress(asyncio.CancelledError):  # as the fetcher itself ends a fetch
+                await asyncio.sleep(early)
         for partition, result in fetcher._records.items():
             if type(result) is FetchResult and type(result._partition_records) is PartitionRecords:
                 result._partition_records = _UntilFault(result._partition_records, partition, faulty)
