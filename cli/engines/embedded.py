@@ -38,6 +38,8 @@ class Engines(Generic[E_co]):
 
     kafka: E_co
     mongo: E_co
+    in_limit: int | None = None
+    """Longest `$in` that this store answers quickly; None if the setting's default will do."""
 
     @property
     def bootstrap_servers(self) -> str:
@@ -53,8 +55,9 @@ class Engines(Generic[E_co]):
     def environment(self) -> dict[str, str]:
         """The variables that make Rollstream's processes use these servers."""
         variables = {KAFKA_VARIABLE: self.bootstrap_servers, MONGO_VARIABLE: self.mongo_uri}
-        if isinstance(self.mongo, LocalEngine):
-            variables["ROLLSTREAM_MONGO__IN_LIMIT"] = str(EMBEDDED_IN_LIMIT)
+        if self.in_limit is not None:
+            variables["ROLLSTREAM_MONGO__IN_LIMIT"] = str(self.in_limit)
+            variables["ROLLSTREAM_MONGO__JOURNAL"] = "false"
         return variables
 
 
@@ -92,10 +95,10 @@ async def embedded_engines(directory: Path, fresh: bool = True) -> AsyncIterator
     They end with this block, and also when this process is killed. Raises EngineFailed if one does not start
     or another process uses the directory.
     """
-    async with _locked(directory, fresh) as lock, AsyncExitStack() as stack:
+    async with locked(directory, fresh) as lock, AsyncExitStack() as stack:
         kafka, mongo = embedded_kafka(directory), embedded_mongo(directory)
         await run(stack, lock, kafka, mongo)
-        yield Engines(kafka, mongo)
+        yield Engines(kafka, mongo, EMBEDDED_IN_LIMIT)
 
 
 @asynccontextmanager
@@ -104,11 +107,11 @@ async def engines(
 ) -> AsyncIterator[Engines[Engine]]:
     """The servers that `environ` names, and embedded ones in `directory` for those that it does not."""
     external_kafka, external_mongo = environ.get(KAFKA_VARIABLE), environ.get(MONGO_VARIABLE)
-    async with _locked(directory, fresh) as lock, AsyncExitStack() as stack:
+    async with locked(directory, fresh) as lock, AsyncExitStack() as stack:
         kafka = ExternalEngine("kafka", external_kafka) if external_kafka else embedded_kafka(directory)
         mongo = ExternalEngine("mongo", external_mongo) if external_mongo else embedded_mongo(directory)
         await run(stack, lock, *(engine for engine in (kafka, mongo) if isinstance(engine, LocalEngine)))
-        yield Engines(kafka, mongo)
+        yield Engines(kafka, mongo, None if external_mongo else EMBEDDED_IN_LIMIT)
 
 
 async def run(stack: AsyncExitStack, lock: int, *chosen: LocalEngine) -> None:
@@ -120,7 +123,7 @@ async def run(stack: AsyncExitStack, lock: int, *chosen: LocalEngine) -> None:
 
 
 @asynccontextmanager
-async def _locked(directory: Path, fresh: bool) -> AsyncIterator[int]:
+async def locked(directory: Path, fresh: bool) -> AsyncIterator[int]:
     """Hold `directory` alone; waits a little for engines that are still ending after a crash."""
     directory.mkdir(parents=True, exist_ok=True)
     with (directory / "lock").open("w") as lock:

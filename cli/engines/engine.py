@@ -90,12 +90,17 @@ class LocalEngine(Engine):
         """Process id of the running server itself, for tests that kill or suspend it."""
         return int((self._directory / f"{self.name}.pid").read_text())
 
+    @property
+    def runs(self) -> bool:
+        """Whether the server was started and has not ended since."""
+        return self._guard is not None and self._guard.poll() is None
+
     def hold(self, lock_fd: int) -> None:
         """Let the server's guard keep this lock for as long as it runs, even if this process is gone."""
         self._lock_fd = lock_fd
 
     async def start(self) -> None:
-        if self._guard is not None and self._guard.poll() is None:
+        if self.runs:
             raise EngineFailed(f"{self.name} runs already")
         self._guard = self._spawn()
         try:

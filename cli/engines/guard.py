@@ -73,7 +73,9 @@ def main(parent: int, directory: Path, name: str, command: list[str]) -> int:
                 deadline = time.monotonic() + GRACE_SECONDS
                 _stop(engine)
             if deadline is not None and time.monotonic() > deadline:
+                log.write(b"guard: killed, since it did not end by itself in time\n")
                 engine.kill()
+                engine.wait()
         log.write(rest + (engine.stdout.read() or b""))
     code = engine.returncode
     return code if code >= 0 else 128 - code
