@@ -158,7 +158,7 @@ class Teller:
         self.builder.close_batch(first, first + self.one_of(-1, 0, 1, 2), self.one_of("D-1", "D-2"))
 
     def void_marker(self) -> None:
-        epoch, offset = self.one_of(1, 2), self.one_of(*range(len(self.builder.commands) + 1))
+        epoch, offset = self.one_of(1, 2), self.dice.randrange(len(self.builder.commands))
         self.builder.marker(epoch, offset, self.one_of(0, 1), self.one_of("marker", "admin", "nobody"))
 
     def cut_off(self) -> None:

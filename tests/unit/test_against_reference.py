@@ -1,0 +1,115 @@
+"""The services' own code and the reference model make the same of every history, however it is dealt out."""
+
+import asyncio
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shared.commands.fold import Message, fold
+from tests.memory_register import MemoryRegister
+from tests.reference import commands
+from tests.reference.compare import compare
+from tests.reference.model import replay
+from tests.reference.strategies import History, command_logs, event_logs, histories, life
+
+
+def differences(register: MemoryRegister) -> list[str]:
+    history = register.history
+    result = replay(history.log, history.files, history.claims, history.signing_keys)
+    dump = register.mongo.dump()
+    if not result.history.has_all_kinds():
+        dump["commands"] = [{"_id": each, **vars_of(found)} for each, found in result.verdicts.items()]
+    return compare(result, dump, register.topics.told())
+
+
+def vars_of(verdict: commands.Verdict) -> dict[str, object]:
+    return {"verdict": verdict.verdict, "command_offset": verdict.command_offset}
+
+
+@settings(max_examples=60, deadline=None)
+@given(histories(), st.integers(0, 2**32 - 1))
+def test_services_do_what_the_log_says_however_it_is_dealt_out(history: History, seed: int) -> None:
+    register = MemoryRegister(history, Random(seed))
+    asyncio.run(register.run())
+    assert differences(register) == []
+
+
+@settings(max_examples=20, deadline=None)
+@given(histories(), st.integers(0, 2**32 - 1))
+def test_a_store_built_anew_is_the_same_and_nothing_is_published_otherwise(
+    history: History, seed: int
+) -> None:
+    register = MemoryRegister(history, Random(seed))
+    asyncio.run(register.run())
+    sent = {where: len(records) for where, records in register.topics.records.items()}
+    asyncio.run(register.run_again())
+    assert differences(register) == []
+    assert sent == {where: len(records) for where, records in register.topics.records.items()}
+
+
+@settings(max_examples=60, deadline=None)
+@given(event_logs(), st.integers(0, 2**32 - 1))
+def test_registration_judges_every_event_as_the_log_says(history: History, seed: int) -> None:
+    register = MemoryRegister(history, Random(seed))
+    asyncio.run(register.run())
+    assert differences(register) == []
+
+
+@settings(max_examples=80, deadline=None)
+@given(command_logs())
+def test_the_fold_of_commands_gives_every_verdict_as_the_log_says(history: History) -> None:
+    log = history.log
+    expected = commands.fold(log.register, log.commands, history.files)
+    messages = [
+        Message.of_record(each.offset, each.timestamp, each.headers, each.value) for each in log.commands
+    ]
+    found = fold(log.register, messages, lambda _kind, sha256: history.files[sha256])
+    assert {each: (told.verdict, told.command_offset) for each, told in found.verdicts.items()} == {
+        each: (told.verdict, told.command_offset) for each, told in expected.verdicts.items()
+    }
+    assert found.cut_offs == expected.cut_offs
+    assert [request.command_offset for request in found.finalise_requests] == [
+        request.offset for request in expected.finalise_requests
+    ]
+    for offset, head in expected.heads.items():
+        assert found.audit_head_at(offset) == head
+        assert found.officers_at(offset - 1).keys() == expected.officers(before=offset).keys()
+        for kind in found.adoptions:
+            shas = expected.adopted(kind, before=offset + 1)
+            assert found.reference_at(kind, offset) == (shas[-1] if shas else None)
+        last = {made.pair: made.decided for made in expected.decisions if made.offset <= offset}
+        assert {
+            pair: (decision.decision, decision.keep) for pair, decision in found.decisions_at(offset).items()
+        } == {pair: (decided.decision, decided.keep) for pair, decided in last.items() if decided is not None}
+
+
+MUTATIONS = {
+    "a jump of 1,000 is refused": ("services.registration.domain", "LARGEST_JUMP", 999),
+    "a receipt is cut short": ("services.registration.batches", "MOST_LISTED", 0),
+    "the moved are still persons": (
+        "services.publisher.roll",
+        "STILL_A_PERSON",
+        frozenset({None, "deceased", "disenfranchised", "moved", "duplicate"}),
+    ),
+    "explicit stations do not count": (
+        "services.publisher.seating",
+        "explicit",
+        lambda voter, stations: None,
+    ),
+    "everyone is of age": ("services.publisher.roll", "may_vote", lambda *_: True),
+    "nobody is held": ("services.publisher.roll", "_held", lambda *_: frozenset()),
+}
+
+
+@pytest.mark.parametrize("name", MUTATIONS)
+def test_a_service_that_breaks_one_rule_is_found_out(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    module, member, value = MUTATIONS[name]
+    monkeypatch.setattr(f"{module}.{member}", value)
+    for seed in range(60):
+        register = MemoryRegister(life(seed, 60), Random(seed))
+        asyncio.run(register.run())
+        if differences(register):
+            return
+    pytest.fail("nobody noticed")
