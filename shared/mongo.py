@@ -72,7 +72,7 @@ class Mongo:
         )
         self._database = self._client.get_database(
             settings.database,
-            write_concern=WriteConcern(w="majority", j=True, wtimeout=timeout),
+            write_concern=WriteConcern(w="majority", j=settings.journal, wtimeout=timeout),
             read_concern=ReadConcern("majority"),
         )
         self.in_limit = settings.in_limit
