@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.dedup.keys import KeyMaker
-from services.dedup.model import Model
+from services.dedup.model import Blocking
 from services.dedup.postings import Postings
 from services.dedup.table import Table
 from services.dedup.version import Version
@@ -23,10 +23,10 @@ class Index:
     then look up, and no pair is missed whichever came first.
     """
 
-    def __init__(self, model: Model) -> None:
-        self.table = Table(model)
+    def __init__(self, blocking: Blocking) -> None:
+        self.table = Table(blocking)
         self._postings = Postings()
-        self._maker = KeyMaker(model, self.table.names)
+        self._maker = KeyMaker(blocking, self.table.names)
         self._posted = 0
 
     def __len__(self) -> int:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from services.dedup.model import Model, Statistic
+from services.dedup.model import Blocking, Statistic
 from services.dedup.table import Names, hash64
 
 U64 = NDArray[np.uint64]
@@ -25,31 +25,32 @@ _YEARS, _DAYS = 10_000, 13 * 32
 class KeyMaker:
     """Makes the keys that a model names."""
 
-    def __init__(self, model: Model, names: Names) -> None:
+    def __init__(self, blocking: Blocking, names: Names) -> None:
         self._names = names
-        self._keys = [(hash64(key.name), key.parts) for key in model.blocking.keys]
-        self._most_bits = np.float32(np.log2(model.blocking.largest_block / model.blocking.register_size))
-        self._rest = {part: _log2(each.rest) for part, each in model.blocking.statistics.items()}
-        self._years = _by_number(model.statistic("year"), _YEARS, int)
-        self._days = _by_number(model.statistic("day"), _DAYS, lambda day: int(day[:2]) * 32 + int(day[3:]))
+        self._keys = [(hash64(key.name), key.parts) for key in blocking.keys]
+        self._most_bits = np.float32(np.log2(blocking.largest_block / blocking.register_size))
+        self._rest = {part: _log2(each.rest) for part, each in blocking.statistics.items()}
+        self._years = _by_number(blocking.statistics["year"], _YEARS, int)
+        self._days = _by_number(
+            blocking.statistics["day"], _DAYS, lambda day: int(day[:2]) * 32 + int(day[3:])
+        )
 
     def keys(self, rows: NDArray[Any]) -> tuple[U64, NDArray[np.uint32]]:
         """Every key of the rows (dtype `table.ROW`), and for each the position of its row."""
         latin, khmer = self._name_parts(rows, "latin", "km"), self._name_parts(rows, "km", "latin")
         # A name in both scripts has one skeleton or two; a second one that equals the first adds nothing.
         second = (latin["family"][0] != khmer["family"][0]) | (latin["given"][0] != khmer["given"][0])
+        scripts = [(latin, np.ones(len(rows), np.bool_)), *([(khmer, second)] if second.any() else [])]
         parts: dict[str, Part] = {}
         keys: list[U64] = []
         places: list[NDArray[np.uint32]] = []
         for seed, wanted in self._keys:
-            for names, allowed in ((latin, None), (khmer, second)):
-                of_names = not _OF_NAMES.isdisjoint(wanted)
-                if allowed is not None and not of_names:
-                    continue
+            of_names = not _OF_NAMES.isdisjoint(wanted)
+            for names, allowed in scripts if of_names else scripts[:1]:
                 made, used = self._made(
                     seed, [names.get(part) or self._part(rows, part, parts) for part in wanted]
                 )
-                chosen = np.flatnonzero(used if allowed is None else used & allowed)
+                chosen = np.flatnonzero(used & allowed)
                 keys.append(made[chosen])
                 places.append(chosen.astype(np.uint32))
         return np.concatenate(keys), np.concatenate(places)

@@ -15,6 +15,7 @@ from services.dedup.table import Names
 
 Level = NDArray[np.int8]
 Pairs = NDArray[np.int64]
+Digits = NDArray[np.uint8]
 
 UNKNOWN = -1
 
@@ -87,14 +88,12 @@ def _name(one: NDArray[Any], other: NDArray[Any], mine: str, theirs: str, names:
     )
     by_khmer, by_latin = _closeness(*khmer, mine, names), _closeness(*latin, mine, names)
     best = np.minimum(by_khmer, by_latin)
-    apart = (np.minimum(*khmer) == 0) & (np.minimum(*latin) == 0)
-    if apart.any():
+    apart = np.flatnonzero((np.minimum(*khmer) == 0) & (np.minimum(*latin) == 0))
+    if len(apart):
         skeletons = names.facts["skeleton"]
-        same = (
-            skeletons[one[f"{mine}_km"] + one[f"{mine}_latin"]]
-            == skeletons[other[f"{theirs}_km"] + other[f"{theirs}_latin"]]
-        )
-        best[apart & same] = _SPELLING
+        # One of the two scripts is missing, so the sum is the number of the other.
+        sounds, other_sounds = (skeletons[khmer[side][apart] + latin[side][apart]] for side in (0, 1))
+        best[apart[sounds == other_sounds]] = _SPELLING
     return best
 
 
@@ -189,7 +188,7 @@ def _document(one: NDArray[Any], other: NDArray[Any]) -> Level:
 
 
 def _number(one: NDArray[Any], other: NDArray[Any], different: int) -> Level:
-    """0 for equal numbers, 1 for one digit changed or two swapped, UNKNOWN where one is missing."""
+    """0 for equal numbers, 1 for one slip of the pen between them, UNKNOWN where one is missing."""
     known = (one != b"") & (other != b"")
     level = np.full(len(one), UNKNOWN, np.int8)
     level[known] = np.where(one[known] == other[known], 0, different)
@@ -198,8 +197,23 @@ def _number(one: NDArray[Any], other: NDArray[Any], different: int) -> Level:
         mine, theirs = (
             np.ascontiguousarray(each[asked]).view(np.uint8).reshape(-1, 16) for each in (one, other)
         )
-        changed = mine != theirs
-        count = changed.sum(axis=1)
-        crossed = changed[:, :-1] & (mine[:, :-1] == theirs[:, 1:]) & (mine[:, 1:] == theirs[:, :-1])
-        level[asked[(count == 1) | ((count == 2) & crossed.any(axis=1))]] = 1
+        level[asked[_one_slip(mine, theirs)]] = 1
     return level
+
+
+def _one_slip(mine: Digits, theirs: Digits) -> NDArray[np.bool_]:
+    """A digit changed, two neighbours swapped, a digit left out."""
+    changed = mine != theirs
+    count = changed.sum(axis=1)
+    ahead, behind = mine[:, 1:] == theirs[:, :-1], mine[:, :-1] == theirs[:, 1:]
+    swapped = (count == 2) & (changed[:, :-1] & ahead & behind).any(axis=1)
+    # Equal up to some place, and from there on equal if the one number is shifted by a digit.
+    before = np.logical_and.accumulate(np.pad(~changed, ((0, 0), (1, 0)), constant_values=True), axis=1)[
+        :, :-2
+    ]
+    left_out = [
+        (before & np.logical_and.accumulate(shifted[:, ::-1], axis=1)[:, ::-1]).any(axis=1)
+        for shifted in (ahead, behind)
+    ]
+    slip: NDArray[np.bool_] = (count == 1) | swapped | left_out[0] | left_out[1]
+    return slip

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from services.dedup.index import Index
 from services.dedup.levels import compare
 from services.dedup.model import Model
-from services.dedup.scoring import Evidence, Scorer
+from services.dedup.scoring import Evidence, Scorer, patterns_of
 from services.dedup.version import Version, version_of
 
 __all__ = ["Claim", "ClaimClass", "Evidence", "Matcher", "Version", "version_of"]
@@ -45,7 +45,7 @@ class Matcher:
     """
 
     def __init__(self, model: Model) -> None:
-        self._index = Index(model)
+        self._index = Index(model.blocking)
         self._scorer = Scorer(model)
 
     def __len__(self) -> int:
@@ -81,8 +81,10 @@ class Matcher:
 
     def _claim(self, asked: list[int], found: dict[int, list[Claim]]) -> None:
         mine, others = self._index.candidates(asked)
+        if not len(mine):
+            return
         table = self._index.table
-        patterns = self._scorer.patterns(compare(table.rows[mine], table.rows[others], table.names))
+        patterns = patterns_of(compare(table.rows[mine], table.rows[others], table.names))
         claimed = self._scorer.claimed(patterns)
         one, other = table.rows[mine[claimed]], table.rows[others[claimed]]
         resend, epoch = _one_capture(one, other), np.maximum(one["epoch"], other["epoch"])

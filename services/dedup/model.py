@@ -18,6 +18,9 @@ PARTS = (
 )  # fmt: skip
 """What a blocking key can be made of; `services.dedup.keys` says how."""
 
+COUNTED = frozenset(PARTS) - {"names"}
+"""The parts whose frequencies a model gives; `names` are a family and a given name."""
+
 STRANGERS = "strangers"
 """The class that all pairs fall into which are in no other one."""
 
@@ -69,6 +72,16 @@ class Blocking(Strict):
     largest_block: Annotated[int, Field(ge=1)]
     keys: tuple[Key, ...]
     statistics: Mapping[str, Statistic]
+    """By part."""
+
+    @model_validator(mode="after")
+    def _known_parts(self) -> Self:
+        unknown = {part for key in self.keys for part in key.parts} - set(PARTS)
+        if unknown or not self.keys or not all(key.parts for key in self.keys):
+            raise ValueError(f"no keys, or of unknown parts {sorted(unknown)}")
+        if missing := COUNTED - set(self.statistics):
+            raise ValueError(f"no statistics of {sorted(missing)}")
+        return self
 
 
 class Model(Strict):
@@ -104,9 +117,6 @@ class Model(Strict):
             raise ValueError(f"exactly the class {STRANGERS} has no pairs_per_record")
         for comparison in self.comparisons:
             self._sums_to_one(comparison, names)
-        unknown = {part for key in self.blocking.keys for part in key.parts} - set(PARTS)
-        if unknown or not self.blocking.keys:
-            raise ValueError(f"keys of unknown parts {sorted(unknown)}")
         if sum(self.shares().values()) > 1 + 1e-9 or self.shares()[STRANGERS] <= 0:
             raise ValueError("more pairs by class than there are pairs")
         return self
@@ -127,10 +137,6 @@ class Model(Strict):
         shares = {each.name: (each.pairs_per_record or 0) / pairs for each in self.classes}
         shares[STRANGERS] = 1 - sum(shares.values())
         return shares
-
-    def statistic(self, part: str) -> Statistic:
-        """How frequent values of a part are. Raises KeyError for a part that the model says nothing of."""
-        return self.blocking.statistics[part]
 
 
 def load_model(content: bytes) -> Model:

@@ -55,18 +55,11 @@ class Scorer:
         self.threshold = model.threshold
         self._scores: dict[int, Score] = {}
 
-    def patterns(self, levels: dict[str, Level]) -> NDArray[np.int64]:
-        """The levels of each pair as one number."""
-        pattern = np.zeros(len(levels[self._fields[0]]), np.int64)
-        for field in self._fields:
-            pattern = pattern * (len(LEVELS[field]) + 1) + (levels[field].astype(np.int64) - UNKNOWN)
-        return pattern
-
     def score(self, pattern: int) -> Score:
         """The score of all pairs with this pattern."""
         score = self._scores.get(pattern)
         if score is None:
-            score = self._scores[pattern] = self._scored(self.levels(pattern))
+            score = self._scores[pattern] = self._scored(levels_of(pattern))
         return score
 
     def claimed(self, patterns: NDArray[np.int64]) -> NDArray[Any]:
@@ -77,14 +70,6 @@ class Scorer:
         )
         return np.flatnonzero(above[back.reshape(-1)])
 
-    def levels(self, pattern: int) -> dict[str, str]:
-        """The levels by name that a pattern stands for."""
-        found: dict[str, str] = {}
-        for field in reversed(self._fields):
-            pattern, level = divmod(pattern, len(LEVELS[field]) + 1)
-            found[field] = LEVELS[field][level + UNKNOWN] if level else NO_LEVEL
-        return {field: found[field] for field in self._fields}
-
     def _scored(self, levels: dict[str, str]) -> Score:
         """The chain rule: each comparison weighs given those before it.
 
@@ -93,7 +78,8 @@ class Scorer:
         """
         belief = dict(self._start)
         before, evidence = self._prior, []
-        for field, level in levels.items():
+        for field in self._fields:
+            level = levels[field]
             for name, log in self._logs[field].get(level, {}).items():
                 belief[name] += log
             after = self._odds(belief)
@@ -109,6 +95,23 @@ class Scorer:
     def _odds(self, belief: dict[str, float]) -> float:
         same, other = (_log_sum([belief[name] for name in side]) for side in self._sides)
         return same - other
+
+
+def patterns_of(levels: dict[str, Level]) -> NDArray[np.int64]:
+    """The levels of each pair, by field as `levels.compare` gives them, as one number."""
+    pattern = np.zeros(1, np.int64)
+    for field, names in LEVELS.items():
+        pattern = pattern * (len(names) + 1) + (levels[field].astype(np.int64) - UNKNOWN)
+    return pattern
+
+
+def levels_of(pattern: int) -> dict[str, str]:
+    """The levels by name that a pattern stands for; NO_LEVEL for what is unknown."""
+    found: dict[str, str] = {}
+    for field, names in reversed(LEVELS.items()):
+        pattern, level = divmod(pattern, len(names) + 1)
+        found[field] = names[level + UNKNOWN] if level else NO_LEVEL
+    return found
 
 
 def _check_levels(model: Model) -> None:

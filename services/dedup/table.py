@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from services.dedup.model import Model, Statistic
+from services.dedup.model import Blocking, Statistic
 from services.dedup.skeleton import skeleton
 from services.dedup.version import Version
 
@@ -45,10 +45,10 @@ _KIND = {"national_id": 1, "election_identity": 2, "passport": 3}
 class Names:
     """Every distinct name once. A country has few: what is asked of a name is computed once for each."""
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, blocking: Blocking) -> None:
         self.texts: list[str] = [""]
         self._numbers: dict[str, int] = {}
-        self._family, self._given = model.statistic("family"), model.statistic("given")
+        self._family, self._given = blocking.statistics["family"], blocking.statistics["given"]
         self._facts = Growing(
             np.dtype([("skeleton", np.uint64), ("family", np.float32), ("given", np.float32)])
         )
@@ -75,8 +75,8 @@ class Names:
 class Table:
     """Versions by row, in the order in which they came. Nothing is removed or changed but for the epoch."""
 
-    def __init__(self, model: Model) -> None:
-        self.names = Names(model)
+    def __init__(self, blocking: Blocking) -> None:
+        self.names = Names(blocking)
         self.registration_ids: list[str] = []
         self._registrations: dict[str, int] = {}
         self._newest: list[int] = []

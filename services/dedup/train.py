@@ -1,0 +1,254 @@
+"""`python -m services.dedup.train --out MODEL.json`: makes a model from a register, without labels.
+
+Without `--events` it generates a campaign of its own, with another seed than any that is judged.
+"""
+
+import argparse
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from services.dedup.em import Estimate, estimate, frequencies
+from services.dedup.index import Index
+from services.dedup.levels import LEVELS, compare
+from services.dedup.model import Blocking, Comparison, Key, Level, Model, PairClass, Statistic
+from services.dedup.postings import Rows
+from services.dedup.scoring import patterns_of
+from services.dedup.skeleton import skeleton
+from services.dedup.version import Version, version_of
+from shared.contracts.events import EventType, InvalidData, Registration, parse
+from shared.contracts.identity import digest
+from shared.normalise import NORMALISER_VERSION, normalise_voter
+
+SEED = 7001
+VOTERS = 20_000
+RANDOM_PAIRS = 4_000_000
+TOGETHER = 200_000
+THRESHOLD = 0.5
+"""More likely one person than two: what people should look at."""
+
+
+KEYS = (
+    ("document",),
+    ("phone",),
+    ("names", "sex"),
+    ("names", "year"),
+    ("names", "day"),
+    ("names", "commune"),
+    ("names", "district", "sex"),
+    ("family", "year", "day"),
+    ("given", "year", "day"),
+    ("given", "year", "commune"),
+    ("family", "year", "commune", "sex"),
+    ("year", "day", "commune", "sex"),
+)
+"""Each leaves out what another one holds on to, so that no single error hides a pair."""
+
+REGISTER_SIZE = 10_000_000
+"""For which blocks are kept small."""
+LARGEST_BLOCK = 500
+
+# Offices are drawn so that communes are of about one size; Cambodia has 1,652 communes in 210 districts.
+EVEN = {"sex": 1 / 2, "commune": 1 / 1_652, "district": 1 / 210, "document": 1e-7, "phone": 1e-7}
+
+_LISTED = 400
+"""Values listed at most in a statistic."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write a model file; the same input gives the same bytes."""
+    parser = argparse.ArgumentParser(prog="python -m services.dedup.train", description=__doc__)
+    parser.add_argument("--out", type=Path, required=True, help="where the model goes")
+    parser.add_argument("--events", type=Path, help="a capture file to learn from; default: a generated one")
+    parser.add_argument("--voters", type=int, default=VOTERS, help="size of the generated one")
+    parser.add_argument(
+        "--seed", type=int, default=SEED, help="seed of the generated one, and of random pairs"
+    )
+    parser.add_argument(
+        "--register-size", type=int, help="records of the register to be served; default: as learnt from"
+    )
+    parser.add_argument("--threshold", type=float, default=THRESHOLD, help="probability that makes a claim")
+    parser.add_argument("--name", default="kh-generated", help="name of the model")
+    options = parser.parse_args(arguments)
+    lines = (
+        options.events.read_bytes().splitlines()
+        if options.events
+        else generated(options.voters, options.seed)
+    )
+    model = train(
+        list(versions(lines)),
+        name=options.name,
+        seed=options.seed,
+        register_size=options.register_size,
+        threshold=options.threshold,
+    )
+    options.out.write_text(model.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    sys.stdout.write(f"{options.out}: {_told(model)}\n")
+    return 0
+
+
+def train(
+    records: Sequence[Version],
+    *,
+    name: str,
+    seed: int,
+    register_size: int | None = None,
+    threshold: float = THRESHOLD,
+) -> Model:
+    """A model learnt from the records of one register, one version of each registration."""
+    blocking = _blocking(records)
+    index = Index(blocking)
+    for record in records:
+        index.insert(record)
+    table = index.table
+    chance = frequencies(_patterns(index, *_random_pairs(len(table), seed)))
+    patterns = [np.empty(0, np.int64)]
+    for start in range(0, len(table), 1000):
+        one, other = index.candidates(range(start, min(start + 1000, len(table))))
+        once = one < other
+        patterns.append(_patterns(index, one[once], other[once]))
+    found = estimate(np.concatenate(patterns), chance, len(table))
+    return Model(
+        name=name,
+        version="1",
+        normaliser=NORMALISER_VERSION,
+        register_size=register_size or len(table),
+        threshold=threshold,
+        classes=tuple(_shortened(each) for each in found.classes),
+        comparisons=_comparisons(found),
+        blocking=blocking,
+    )
+
+
+def versions(lines: Iterable[bytes]) -> Iterator[Version]:
+    """The last valid version of each registration in a capture file; broken lines are left out."""
+    last: dict[str, Version] = {}
+    for line in lines:
+        registration = _registration(line)
+        if registration is not None:
+            last[registration.registration_id] = _version(registration)
+    yield from last.values()
+
+
+def generated(voters: int, seed: int) -> list[bytes]:
+    """The lines of a generated campaign: data alone, no truth."""
+    from cli.generator import DEMO_RATES, generate_stream  # services need no generator to run
+
+    return generate_stream(voters=voters, seed=seed, rates=DEMO_RATES).lines
+
+
+def _registration(line: bytes) -> Registration | None:
+    try:
+        event = json.loads(line)
+        if event["type"] in (EventType.REMOVED, EventType.BATCH_CLOSED):
+            return None
+        data = parse(event["type"], event["data"])
+    except (ValueError, KeyError, TypeError, InvalidData, RecursionError):
+        return None
+    return data if isinstance(data, Registration) else None
+
+
+def _version(registration: Registration) -> Version:
+    voter = registration.voter.model_dump(mode="json", exclude_none=True)
+    code = registration.residence.village_code
+    return version_of(
+        registration_id=registration.registration_id,
+        digest=digest(voter, {"village_code": code}),
+        epoch=1,
+        normalised=normalise_voter(voter),
+        residence={
+            "province": code[:2],
+            "district": code[:4],
+            "commune": code[:6],
+            "village": code if len(code) == 8 else None,
+        },
+        capture=registration.capture.model_dump(mode="json"),
+    )
+
+
+def _blocking(records: Sequence[Version]) -> Blocking:
+    days = [each.date_of_birth[5:] for each in records if each.precision == "day"]
+    return Blocking(
+        register_size=REGISTER_SIZE,
+        largest_block=LARGEST_BLOCK,
+        keys=tuple(Key(name="+".join(parts), parts=parts) for parts in KEYS),
+        statistics={
+            "family": _statistic(skeleton(each.family_latin or each.family_km or "") for each in records),
+            "given": _statistic(skeleton(each.given_latin or each.given_km or "") for each in records),
+            "year": _statistic(each.date_of_birth[:4] for each in records),
+            # Without order, as the key has it.
+            "day": _statistic("-".join(sorted((day[:2], day[3:]))) for day in days),
+            **{part: Statistic(values={}, rest=rest) for part, rest in EVEN.items()},
+        },
+    )
+
+
+def _statistic(values: Iterable[str]) -> Statistic:
+    """The most frequent values; any other counts as the rarest of these."""
+    counts = Counter(values)
+    listed = sorted(counts.items(), key=lambda each: (-each[1], each[0]))[:_LISTED]
+    total = counts.total()
+    return Statistic(
+        values={value: round(count / total, 9) for value, count in sorted(listed)},
+        rest=round(listed[-1][1] / total, 9),
+    )
+
+
+def _patterns(index: Index, one: Rows, other: Rows) -> Rows:
+    """The pattern of each pair of rows; some at a time, since a pair of rows is 300 bytes."""
+    rows, patterns = index.table.rows, [np.empty(0, np.int64)]
+    for start in range(0, len(one), TOGETHER):
+        some = slice(start, start + TOGETHER)
+        patterns.append(patterns_of(compare(rows[one[some]], rows[other[some]], index.table.names)))
+    return np.concatenate(patterns)
+
+
+def _random_pairs(records: int, seed: int) -> tuple[Rows, Rows]:
+    draws = np.random.default_rng(seed)
+    one, other = draws.integers(0, records, (2, RANDOM_PAIRS))
+    different = one != other
+    return one[different], other[different]
+
+
+def _comparisons(found: Estimate) -> tuple[Comparison, ...]:
+    return tuple(
+        Comparison(
+            field=field,
+            levels=tuple(
+                Level(
+                    name=level,
+                    probability={
+                        each.name: _short(found.probabilities[each.name][field][at]) for each in found.classes
+                    },
+                )
+                for at, level in enumerate(names)
+            ),
+        )
+        for field, names in LEVELS.items()
+    )
+
+
+def _shortened(kind: PairClass) -> PairClass:
+    pairs = kind.pairs_per_record
+    return kind if pairs is None else kind.model_copy(update={"pairs_per_record": _short(pairs)})
+
+
+def _short(probability: float) -> float:
+    """Without the digits in which processors differ."""
+    return float(f"{probability:.8g}")
+
+
+def _told(model: Model) -> str:
+    return ", ".join(
+        f"{each.name} {each.pairs_per_record:.5f}"
+        for each in model.classes
+        if each.pairs_per_record is not None
+    )
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
