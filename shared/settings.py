@@ -67,8 +67,8 @@ class MongoSettings(_Group):
     in_limit: int = Field(default=1_000, ge=1)
     """Longest list of values in one `$in`; short (50) where the store is slow at it."""
     journal: bool = True
-    """Whether a write counts only once it is in the server's journal. False for the embedded store only, which
-    takes 4 ms a write with it and 1.5 without: what its crash loses is read again from the log."""
+    """Whether a write counts only once it is in the server's journal. False for the embedded store only,
+    which takes 4 ms a write with it and 1.5 without: what its crash loses is read again from the log."""
     timeout_ms: int = Field(default=10_000, ge=100)
     """How long to look for a server, and how long one call may take, in milliseconds."""
 

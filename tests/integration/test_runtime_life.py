@@ -208,6 +208,7 @@ async def test_partitions_are_drained_before_another_member_gets_them(engines: A
     in_hand: Counter[int] = Counter()
     together: list[int] = []
     progress: dict[int, int] = {}
+    held_up, release = asyncio.Event(), asyncio.Event()
 
     async def act(batch: Sequence[Record]) -> None:
         partitions = {record.partition for record in batch}
@@ -215,7 +216,9 @@ async def test_partitions_are_drained_before_another_member_gets_them(engines: A
             in_hand[partition] += 1
             if in_hand[partition] > 1:
                 together.append(partition)
-        await asyncio.sleep(0.4)
+        if progress:
+            held_up.set()
+            await release.wait()
         progress.update((record.partition, record.offset + 1) for record in batch)
         in_hand.subtract(partitions)
 
@@ -229,8 +232,12 @@ async def test_partitions_are_drained_before_another_member_gets_them(engines: A
         for partition in range(4):
             await send_raw(topic.client, topic.name, partition, _numbers(0, 60))
         async with running(settings("one"), topic.name, topic.group, first):
-            await until(lambda: len(first.got) >= 40)
+            await held_up.wait()
             async with running(settings("two"), topic.name, topic.group, second):
+                await asyncio.sleep(3)  # a rebalance without a batch in flight takes about one second
+                assert second.given == [], "partitions changed hands with a batch in flight"
+                assert first.gave_up == []
+                release.set()
                 await until(lambda: len(first.got) + len(second.got) >= 240)
                 for partition in range(4):
                     await until(partial(settled_to, topic, 60, partition))
