@@ -1,11 +1,11 @@
 """Makes all lists of a version, district by district, before anything of it is published."""
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
-from services.publisher.editions import EditionStore, Stood, StoredList
+from services.publisher.editions import EditionStore, Stood
 from services.publisher.lists import Edition, Removed, Sign, StationList, station_list
 from services.publisher.registrations import Registration
 from services.publisher.roll import Refusal, Ruling, absence, rule
@@ -30,18 +30,20 @@ class Compiled:
 
 @dataclass(frozen=True, slots=True)
 class _District:
-    """A district of the roll: who stands in it, who does not, and its lists in the version before."""
+    """A district: who stands in it and who does not, who stood on its lists in the version before,
+    and those of them who do not live there now."""
 
     code: str
     standing: Mapping[str, Registration]
     absent: Mapping[str, Registration]
-    before: Sequence[StoredList]
+    stood: Mapping[str, Stood]
+    moved: Mapping[str, Registration]
 
 
 class Compiler:
     """Compiles one edition. `still_due` raises if another process has published it meanwhile.
 
-    Reading comes before `still_due`, writing after it: while an edition is due nothing that it reads is
+    It is asked between reading and judging or writing: while an edition is due nothing that it reads is
     dropped from the store, so what a process that was paused then writes is what the other one wrote.
     """
 
@@ -75,8 +77,7 @@ class Compiler:
         compiled = Compiled()
         for code in await self._districts():
             district = await self._read(code, ruling)
-            lists = await self._lists(district, ruling)
-            await self._still_due()
+            lists = self._lists(district, ruling)
             await self._editions.save_lists(self._edition, lists)
             for made, _, _ in lists:
                 row = (made.station, made.count, made.root)
@@ -97,6 +98,7 @@ class Compiler:
         rulings = state.rulings_at(request.command_offset)
         involved = {each for pairs in (claims, rulings) for pair in pairs for each, _ in pair}
         people = await self._roll.registrations(sorted(involved), self._epoch)
+        await self._still_due()
         return rule(people, claims, rulings, self._day, request.data.undecided)
 
     async def _districts(self) -> list[str]:
@@ -117,12 +119,16 @@ class Compiler:
             group[registration.registration_id] = registration
         had_list = sorted(self._had_list.intersection(self._lists_of.get(code, ())))
         before = await self._editions.stored_lists(self._before, had_list) if self._before is not None else []
-        return _District(code, standing, absent, before)
+        stood = {each: where for old in before for each, where in old.stood.items()}
+        elsewhere = [each for each in stood if each not in standing and each not in absent]
+        moved = await self._roll.registrations(elsewhere, self._epoch)
+        await self._still_due()
+        return _District(code, standing, absent, stood, moved)
 
-    async def _lists(
+    def _lists(
         self, district: _District, ruling: Ruling
     ) -> list[tuple[StationList, bool, Sequence[Registration]]]:
-        stood = {each: where for old in district.before for each, where in old.stood.items()}
+        stood = district.stood
         seating = seat(
             district.standing.values(),
             self._stations,
@@ -133,7 +139,6 @@ class Compiler:
         voters: dict[str, list[Registration]] = {}
         for each, station in seating.seats.items():
             voters.setdefault(station, []).append(district.standing[each])
-        moved = await self._moved_away(district, stood)
         made: list[tuple[StationList, bool, Sequence[Registration]]] = []
         for code, commune in self._lists_of.get(district.code, {}).items():
             if code in seating.over_full:
@@ -143,28 +148,23 @@ class Compiler:
             gone = {
                 each: where for each, where in stood.items() if where.station == code and each not in here
             }
-            removed = [self._removed(each, where, district, moved, ruling) for each, where in gone.items()]
+            removed = [self._removed(each, where, district, ruling) for each, where in gone.items()]
             made_list = station_list(self._edition, code, commune, seated, removed, self._sign)
             made.append((made_list, code not in self._stations.by_code, seated))
         return made
-
-    async def _moved_away(self, district: _District, stood: Collection[str]) -> Mapping[str, Registration]:
-        elsewhere = [each for each in stood if each not in district.standing and each not in district.absent]
-        return await self._roll.registrations(elsewhere, self._epoch)
 
     def _removed(
         self,
         registration_id: str,
         stood: Stood,
         district: _District,
-        moved: Mapping[str, Registration],
         ruling: Ruling,
     ) -> Removed:
         """Why one who stood at a station before does not now."""
         now = (
             district.standing.get(registration_id)
             or district.absent.get(registration_id)
-            or moved[registration_id]
+            or district.moved[registration_id]
         )
         why = absence(now, ruling, self._day)
         if why is not None:

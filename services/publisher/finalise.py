@@ -47,7 +47,7 @@ class Blocked(Exception):
         self.cause = cause
 
 
-class _Abandoned(Exception):
+class Abandoned(Exception):
     """Another process judges now, or has published this version already."""
 
 
@@ -104,7 +104,7 @@ class Finaliser:
                 self._changed.clear()
                 await self._judge_all()
                 delay = runtime.backoff_initial_s
-            except _Abandoned:
+            except Abandoned:
                 pass
             except Exception as error:
                 if not is_outage(error):
@@ -267,10 +267,10 @@ class Finaliser:
     async def _still_due(self, request: FinaliseRequest) -> None:
         """Raise unless this process still judges and nobody has published the version meanwhile."""
         if not self._mine:
-            raise _Abandoned
+            raise Abandoned
         for version in await self._editions.versions():
             if version["command_id"] == request.command_id and version["state"] == "published":
-                raise _Abandoned
+                raise Abandoned
 
 
 def _unsigned(_head: Mapping[str, Any], /) -> Mapping[str, str]:
