@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shared import normalise
 from shared.commands.fold import Message, fold
 from tests.memory_register import MemoryRegister
-from tests.reference import commands
+from tests.reference import commands, normalised
 from tests.reference.compare import compare
 from tests.reference.model import replay
 from tests.reference.strategies import History, command_logs, event_logs, histories, life
@@ -83,6 +84,26 @@ def test_the_fold_of_commands_gives_every_verdict_as_the_log_says(history: Histo
         assert {
             pair: (decision.decision, decision.keep) for pair, decision in found.decisions_at(offset).items()
         } == {pair: (decided.decision, decided.keep) for pair, decided in last.items() if decided is not None}
+
+
+KHMER = st.text(
+    st.one_of(
+        st.characters(min_codepoint=0x1780, max_codepoint=0x17DD), st.sampled_from("\u200b\u200c\u200d ")
+    ),
+    min_size=1,
+    max_size=12,
+)
+PHONES = st.from_regex(r"\A\+?[012589០៨ ()]{6,16}\Z")
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.one_of(KHMER, st.text(min_size=1, max_size=12)), st.text(min_size=1, max_size=12), PHONES)
+def test_the_normaliser_is_what_the_reference_model_wrote_apart_from_it(
+    khmer: str, latin: str, phone: str
+) -> None:
+    assert normalise.normalise_khmer(khmer) == normalised.khmer(khmer)
+    assert normalise.normalise_latin(latin) == normalised.latin(latin)
+    assert normalise.normalise_phone(phone) == normalised.phone(phone)
 
 
 MUTATIONS = {
