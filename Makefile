@@ -32,6 +32,11 @@ demo: $(STAMP) ## run the whole system on embedded engines; ARGS="--events 5000 
 test: $(STAMP) ## unit and integration tests on embedded engines
 	$(BIN)/python -m pytest -m "not engines" $(ARGS)
 
+.PHONY: test-engines
+test-engines: $(STAMP) ## the same and more on Apache Kafka 4 and a built store (needs java, mvn, cargo, cmake)
+	$(BIN)/python -m tests.engines --fetch
+	ROLLSTREAM_TEST_ENGINES=real $(BIN)/python -m pytest $(ARGS)
+
 .PHONY: check
 check: $(STAMP) ## format, lint, strict types, generated contracts up to date
 	$(BIN)/ruff format --check .
