@@ -111,6 +111,18 @@ class Mongo:
             return _lost_guards(error.details)
         return frozenset()
 
+    async def update_existing(self, collection: str, updates: Sequence[UpdateOne]) -> int:
+        """Do `updates`, none of them an upsert, in one unordered bulk write; answers how many found their
+        document. Raises as `write` does."""
+        if not updates:
+            return 0
+        try:
+            result = await self._database[collection].bulk_write(list(updates), ordered=False)
+        except BulkWriteError as error:
+            _lost_guards(error.details)
+            raise
+        return int(result.matched_count)
+
     def close(self) -> None:
         """Drop the connections."""
         self._client.close()

@@ -29,7 +29,7 @@ class ProgressStore:
         self._written: dict[int, int] = {}
 
     async def load(self, partitions: Collection[int]) -> dict[int, int]:
-        """Next offset of each partition, 0 where there is none.
+        """Next offset of each partition, 0 where there is none; from then on it has a document.
 
         Raises `StopService` if the store was written from a partition that began with another record.
         """
@@ -47,45 +47,66 @@ class ProgressStore:
             partition: int(stored[partition]["next_offset"]) if partition in stored else 0
             for partition in partitions
         }
+        # Progress that was never there could not be missed when the store is dropped in mid-batch.
+        await self._mongo.write(
+            COLLECTION,
+            [
+                UpdateOne(
+                    {"_id": self._id(partition)},
+                    {"$setOnInsert": {"next_offset": 0, "first_record_sha256": hashes[partition]}},
+                    upsert=True,
+                )
+                for partition in partitions
+                if partition not in stored
+            ],
+        )
         self._hashes.update(hashes)
         self._written.update(starts)
         return starts
 
     async def check(self, partitions: Collection[int]) -> None:
-        """Ask before a batch's first effect: raises `StoreRolledBack` if progress is lower than was written.
+        """Ask between a batch's last reading and its first effect: raises `StoreRolledBack` if progress is
+        lower than was written.
 
         Then the database was dropped or restored under this process, and what it holds in memory is wrong.
         """
-        written = [partition for partition in partitions if self._written.get(partition, 0) > 0]
-        stored = await self._read(written)
-        for partition in written:
-            found = int(stored[partition]["next_offset"]) if partition in stored else 0
-            if found < self._written[partition]:
+        held = [partition for partition in partitions if partition in self._written]
+        stored = await self._read(held)
+        for partition in held:
+            found = int(stored[partition]["next_offset"]) if partition in stored else None
+            if found is None or found < self._written[partition]:
                 raise StoreRolledBack(
-                    f"progress of {self._prefix}/{partition} is {found}, but this process wrote "
-                    f"{self._written[partition]}: the store was dropped or restored"
+                    f"progress of {self._prefix}/{partition} is {'gone' if found is None else found}, but "
+                    f"this process wrote {self._written[partition]}: the store was dropped or restored"
                 )
 
     async def store(self, next_offsets: Mapping[int, int]) -> None:
-        """Write progress after effects and outputs; it never goes down, since a paused process may wake."""
-        unknown = [partition for partition in next_offsets if self._hashes.get(partition) is None]
+        """Write progress after effects and outputs; it never goes down, since a paused process may wake.
+
+        Raises `StoreRolledBack` as `check` does, and then has not written: a store that was dropped while
+        the batch was in flight lacks everything before it, and must not look complete.
+        """
+        # Whoever has a partition by now tells its progress; a batch that outlasted it does not.
+        mine = {each: offset for each, offset in next_offsets.items() if each in self._written}
+        unknown = [partition for partition in mine if self._hashes.get(partition) is None]
         if unknown:
             self._hashes.update(await self._first_records(unknown))
-        await self._mongo.write(
+        found = await self._mongo.update_existing(
             COLLECTION,
             [
                 UpdateOne(
-                    {"_id": f"{self._prefix}/{partition}"},
+                    {"_id": self._id(partition), "next_offset": {"$gte": self._written[partition]}},
                     {
                         "$max": {"next_offset": next_offset},
                         "$set": {"first_record_sha256": self._hashes.get(partition)},
                     },
-                    upsert=True,
                 )
-                for partition, next_offset in next_offsets.items()
+                for partition, next_offset in mine.items()
             ],
         )
-        self._written.update(next_offsets)
+        if found < len(mine):
+            await self.check(mine.keys())
+        self._written.update((each, offset) for each, offset in mine.items() if each in self._written)
 
     def forget(self, partitions: Collection[int]) -> None:
         """The partitions belong to another process now."""
@@ -94,5 +115,8 @@ class ProgressStore:
             self._hashes.pop(partition, None)
 
     async def _read(self, partitions: Collection[int]) -> dict[int, dict[str, Any]]:
-        ids = {f"{self._prefix}/{partition}": partition for partition in partitions}
+        ids = {self._id(partition): partition for partition in partitions}
         return {ids[found["_id"]]: found for found in await self._mongo.find_by_ids(COLLECTION, list(ids))}
+
+    def _id(self, partition: int) -> str:
+        return f"{self._prefix}/{partition}"

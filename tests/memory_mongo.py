@@ -1,6 +1,6 @@
 """As much of MongoDB as the stores use, in memory and deterministic, in the place of `shared.mongo.Mongo`."""
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
 from typing import Any, cast
 
@@ -32,6 +32,9 @@ class MemoryCollection:
     async def distinct(self, name: str) -> list[Any]:
         values = [value for each in self.documents.values() for value in _as_list(each.get(name))]
         return list(dict.fromkeys(values))
+
+    async def count_documents(self, condition: Mapping[str, Any]) -> int:
+        return len(self.find(condition).found)
 
     async def delete_many(self, condition: Mapping[str, Any]) -> None:
         self.documents = {
@@ -76,6 +79,8 @@ class _Cursor:
 class MemoryMongo:
     """One database."""
 
+    in_limit = 1_000
+
     def __init__(self) -> None:
         self.collections: dict[str, MemoryCollection] = {}
 
@@ -96,19 +101,42 @@ class MemoryMongo:
         there = self.collection(collection)
         return frozenset(at for at, write in enumerate(writes) if not there.write(write))
 
+    async def update_existing(self, collection: str, updates: Sequence[Any]) -> int:
+        documents = self.collection(collection).documents.values()
+        found = sum(any(_matches(each, update._filter) for each in documents) for update in updates)
+        await self.write(collection, updates)
+        return found
+
     def dump(self) -> dict[str, list[Document]]:
         """Every document, by collection."""
         return {name: list(each.documents.values()) for name, each in self.collections.items()}
 
 
 def _matches(document: Document, condition: Mapping[str, Any]) -> bool:
-    return all(_agrees(document.get(name), asked) for name, asked in condition.items())
+    return all(_agrees(_member(document, name), asked) for name, asked in condition.items())
+
+
+def _member(value: Any, path: str) -> Any:
+    """What a dotted path names; of a list, what it names in each element."""
+    for name in path.split("."):
+        if isinstance(value, list):
+            value = [each.get(name) for each in value]
+        else:
+            value = value.get(name) if isinstance(value, dict) else None
+    return value
 
 
 def _agrees(value: Any, asked: Any) -> bool:
     if not isinstance(asked, dict):
         return bool(value == asked or (isinstance(value, list) and asked in value))
-    tests = {"$lt": lambda bound: value < bound, "$lte": lambda bound: value <= bound}
+    tests: dict[str, Callable[[Any], bool]] = {
+        "$lt": lambda bound: value < bound,
+        "$lte": lambda bound: value <= bound,
+        "$gte": lambda bound: value >= bound,
+        "$in": lambda bound: value in bound,
+    }
+    if isinstance(value, list):
+        return any(_agrees(each, asked) for each in value)
     return value is not None and all(tests[operator](bound) for operator, bound in asked.items())
 
 

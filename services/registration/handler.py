@@ -69,7 +69,6 @@ class RegistrationHandler:
         """Settle `batch`. Raises TransientError while a server or reference data are away, StopService."""
         partitions = {record.partition for record in batch}
         held = self._parts.holdings.of(partitions)
-        await self._parts.progress.check(partitions)
         settled = await self._judge(batch, held)
         unsent = [each for each in settled if not held[each.record.partition].was_sent(each.record.offset)]
         self._admit_dead_letters(unsent)
@@ -97,7 +96,7 @@ class RegistrationHandler:
             self._parts.references.of_epoch,
             self._partitions,
         )
-        await self._judge_events(fold)
+        await self._judge_events(fold, held.keys())
         results = {**fold.judgements, **ends}
         return [
             Settled(record, None, each)
@@ -124,17 +123,22 @@ class RegistrationHandler:
         epochs.end(marker.epoch, record.offset)
         return Ended(marker)
 
-    async def _judge_events(self, fold: BatchFold) -> None:
-        store = self._parts.store
-        changed = fold.judge(
-            await store.registrations(fold.registration_ids), await store.closes(fold.closed_batch_ids)
-        )
+    async def _judge_events(self, fold: BatchFold, partitions: Collection[int]) -> None:
+        """Judge and store. Progress is checked between reading and writing: a store that was taken away
+        before we read would have known registrations rejected as unknown."""
+        store, progress = self._parts.store, self._parts.progress
+        registrations = await store.registrations(fold.registration_ids)
+        closes = await store.closes(fold.closed_batch_ids)
+        await progress.check(partitions)
+        changed = fold.judge(registrations, closes)
         for _ in range(_MOST_TRIES):
             lost = await store.save_registrations(changed)
             if not lost:
                 return
             # Somebody else, paused or new to the partition, judged the same events; what they stored counts.
-            changed = fold.judge_again(await store.registrations(lost))
+            registrations = await store.registrations(lost)
+            await progress.check(partitions)
+            changed = fold.judge_again(registrations)
         raise TransientError("others keep writing the same registrations")
 
     def _admit_dead_letters(self, unsent: Sequence[Settled]) -> None:

@@ -23,8 +23,9 @@ POLL_RECORDS = 500
 class TopicFeed:
     """`run` in a task of its own; `take` gets each record, in order within a partition.
 
-    A broker that is away is waited for, and reading goes on where it was. A topic that lost its first records,
-    or is shorter than what was read of it, stops the feed: then `run` and every wait raise StopService.
+    A broker that is away is waited for, and reading goes on where it was. A topic that lost its first
+    records, or is shorter than what was read of it, stops the feed: then `run` and every wait raise
+    StopService.
     """
 
     def __init__(
@@ -96,7 +97,8 @@ class TopicFeed:
         try:
             ends: Mapping[TopicPartition, int] = await consumer.end_offsets(list(self._next))
         except Exception as error:
-            if not is_outage(error):
+            # A consumer that is being made anew may say anything.
+            if not is_outage(error) and self._consumer is consumer:
                 raise
             raise TransientError(f"{self._topic} is out of reach") from error
         if self._metrics is not None:

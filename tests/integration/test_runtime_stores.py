@@ -66,10 +66,43 @@ async def test_a_store_dropped_or_restored_under_the_process_is_noticed_before_t
     with pytest.raises(StoreRolledBack, match="is 3, but this process wrote 5"):
         await progress.check([0])
     await mongo.collection(COLLECTION).drop()
-    with pytest.raises(StoreRolledBack, match="is 0, but this process wrote 5"):
+    with pytest.raises(StoreRolledBack, match="is gone, but this process wrote 5"):
         await progress.check([0])
     progress.forget([0])
     await progress.check([0])
+
+
+@pytest.mark.parametrize("left", [None, 3])
+async def test_a_store_dropped_or_restored_in_the_middle_of_a_batch_never_looks_complete(
+    mongo: Mongo, left: int | None
+) -> None:
+    progress = ProgressStore(mongo, "s", "t", _topic_that_begins_with("aa"))
+    await progress.load([0])
+    await progress.store({0: 5})
+    await progress.check([0])  # and now the store is taken away
+    await mongo.collection(COLLECTION).drop()
+    if left is not None:
+        await mongo.write(COLLECTION, [InsertOne({"_id": "s/t/0", "next_offset": left})])
+    with pytest.raises(StoreRolledBack):
+        await progress.store({0: 9})
+    restarted = ProgressStore(mongo, "s", "t", _topic_that_begins_with("aa"))
+    assert await restarted.load([0]) == {0: left or 0}
+
+
+async def test_a_store_dropped_during_the_very_first_batch_never_looks_complete(mongo: Mongo) -> None:
+    progress = ProgressStore(mongo, "s", "t", _topic_that_begins_with("aa"))
+    await progress.load([0])
+    await mongo.collection(COLLECTION).drop()
+    with pytest.raises(StoreRolledBack):
+        await progress.store({0: 9})
+
+
+async def test_a_process_that_lost_its_partition_tells_no_progress_of_it(mongo: Mongo) -> None:
+    late = ProgressStore(mongo, "s", "t", _topic_that_begins_with("aa"))
+    await late.load([0])
+    late.forget([0])
+    await late.store({0: 9})
+    assert await ProgressStore(mongo, "s", "t", _topic_that_begins_with("aa")).load([0]) == {0: 0}
 
 
 async def test_a_process_that_wakes_up_late_never_lowers_progress(mongo: Mongo) -> None:
