@@ -6,6 +6,7 @@ from typing import Any, Literal
 from services.dedup.ledger import Ledger
 from shared.commands.state import Decision, State
 from shared.contracts.identity import VersionId, claim_id, ordered_pair
+from shared.timestamps import rfc3339
 
 Status = Literal["open", "decided", "void"]
 
@@ -34,12 +35,17 @@ class AsOf:
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """The part of a conflict that changes."""
+    """The part of a conflict that changes.
+
+    `found_at` is when the later of the two versions was accepted, the same however often the store is
+    rebuilt; None while one of them is not known: officers may decide on what has yet to arrive.
+    """
 
     id: str
     pair: tuple[VersionId, VersionId]
     status: Status
     decision: dict[str, Any] | None
+    found_at: str | None
     as_of: AsOf
 
 
@@ -54,11 +60,14 @@ def judge(one: VersionId, other: VersionId, ledger: Ledger, commands: State, fin
     status: Status = "void"
     if ledger.both_current(*pair, since=finalised):
         status = "decided" if decision else "open"
+    accepted = [ledger.accepted_at(*version) for version in pair]
+    times = [each for each in accepted if each is not None]
     return Conflict(
         id=claim_id(*pair),
         pair=pair,
         status=status,
         decision=_document(decision) if decision else None,
+        found_at=rfc3339(max(times)) if len(times) == len(pair) else None,
         as_of=AsOf(
             command_offset=last.command_offset if last else -1,
             sources=(ledger.latest_offset(pair[0][0]), ledger.latest_offset(pair[1][0])),

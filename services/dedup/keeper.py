@@ -14,9 +14,8 @@ from services.dedup.store import ConflictStore
 from shared.commands.feed import CommandFeed
 from shared.contracts.identity import VersionId, ordered_pair
 from shared.metrics import Metrics
-from shared.mongo import is_store_outage
 from shared.runtime.errors import TransientError
-from shared.timestamps import rfc3339
+from shared.runtime.outages import is_outage
 
 Pair = tuple[VersionId, VersionId]
 Facts = Mapping[str, Any]
@@ -25,15 +24,33 @@ POLL_SECONDS = 2.0
 """How often to look whether a roll was finalised: conflicts of versions that it left behind become void."""
 
 ATTEMPTS = 5
-"""How often a conflict is computed anew when the store holds one computed from more."""
+"""How often conflicts are computed anew before a batch is given back."""
+
+READ_ON_SECONDS = 10.0
+"""Longest wait for the feeds while conflicts are computed anew."""
 
 CHUNK = 500
+
+_REPORTED: Facts = {
+    "class": "reported",
+    "probability": None,
+    "weight": None,
+    "evidence": [],
+    "model": None,
+    "epoch": None,
+}
+"""What is said of a pair that officers decided on and no claim is known of."""
 
 _log = structlog.get_logger()
 
 
 class ConflictKeeper:
-    """The only writer of conflicts: it computes each from what this process knows and never only sets it."""
+    """The only writer of conflicts: it computes each from what this process knows and never only sets it.
+
+    Between computing and storing, another process may have taken a newer version of a registration, and found
+    no conflict yet that it had to compute anew. So after each storing the feed reads on, and what has become
+    different is stored again: whichever of the two comes second sees the other.
+    """
 
     name = "conflicts"
 
@@ -46,14 +63,20 @@ class ConflictKeeper:
         self._commands = commands
         self._metrics = metrics
         self._finalised = 0
+        self._swept = 0  # the newest finalised epoch for which every conflict was computed anew
+        self._named: set[str] = set()  # registrations that a decision names, also such as have yet to arrive
 
     async def found(self, claims: Mapping[Pair, Facts]) -> None:
         """Store the conflicts of claims, with what the matching says of each."""
-        await self._save({pair: self._facts(pair, facts) for pair, facts in claims.items()}, claimed=True)
+        await self._save(claims, claimed=True)
 
     async def changed(self, registration_ids: Sequence[str]) -> None:
-        """Compute the conflicts of these registrations anew, since one of them has a new version."""
-        ids = [each for each in registration_ids if self._ledger.changed(each)]
+        """Compute the conflicts of these registrations anew, since each of them has a new version."""
+        ids = [
+            each
+            for each in dict.fromkeys(registration_ids)
+            if self._ledger.changed(each) or each in self._named
+        ]
         if ids:
             await self.recompute(map(_pair_of, await self._store.of_registrations(ids)))
 
@@ -61,7 +84,7 @@ class ConflictKeeper:
         """Compute these conflicts anew; a pair that has none opens one of class `reported`."""
         chunk: dict[Pair, Facts] = {}
         for pair in pairs:
-            chunk[pair] = self._reported(pair)
+            chunk[pair] = _REPORTED
             if len(chunk) == CHUNK:
                 await self._save(chunk, claimed=False)
                 chunk = {}
@@ -71,15 +94,18 @@ class ConflictKeeper:
         """Nothing waits for conflicts of the past: `run` catches up beside the batches."""
 
     async def run(self) -> None:
-        """Follow decisions and finalised rolls for ever. An outage of the store is waited out."""
-        followed = 0
+        """Follow decisions and finalised rolls for ever. An outage is waited out."""
+        followed, loaded = 0, False
         while True:
             try:
+                if not loaded:  # what is not read yet would make conflicts void
+                    await self._feed.ready()
+                    loaded = True
                 followed = await self._follow(followed)
             except Exception as error:
-                if not isinstance(error, TransientError) and not is_store_outage(error):
+                if not is_outage(error):
                     raise
-                _log.warning("conflicts wait for the store", error=type(error).__name__)
+                _log.warning("conflicts wait for a server", error=type(error).__name__)
             await self._wait_for_more_than(followed)
 
     async def _wait_for_more_than(self, followed: int) -> None:
@@ -91,55 +117,54 @@ class ConflictKeeper:
     async def _follow(self, followed: int) -> int:
         """Recompute what decisions from number `followed` on are about; answers the number of the next."""
         changes = self._commands.state.decision_log[followed:]
+        self._named.update(id_ for change in changes for id_, _ in change.pair)
         await self.recompute({change.pair: None for change in changes})
-        newest = await self._store.newest_finalised()
-        if newest > self._finalised:
-            self._finalised = newest
+        self._finalised = max(self._finalised, await self._store.newest_finalised())
+        if (newest := self._finalised) > self._swept:
             await self.recompute([_pair_of(document) async for document in self._store.all_pairs()])
+            self._swept = newest
         for kind, count in (await self._store.open_by_class()).items():
             self._metrics.open_conflicts.labels(**{"class": kind}).set(count)
         return followed + len(changes)
 
     async def _save(self, conflicts: Mapping[Pair, Facts], *, claimed: bool) -> None:
         pending = dict(conflicts)
-        for attempt in range(ATTEMPTS):
+        for _ in range(ATTEMPTS):
             if not pending:
                 return
-            if attempt:
-                await self._know_more()
-            judged = [(self._judge(pair), facts) for pair, facts in pending.items()]
+            judged = [self._judge(pair) for pair in pending]
+            facts = pending.values()
             lost = await self._store.save(
-                [(each, facts, {}) if claimed else (each, {}, facts) for each, facts in judged]
+                [
+                    (each, its, {}) if claimed else (each, {}, its)
+                    for each, its in zip(judged, facts, strict=True)
+                ]
             )
-            pending = {judged[at][0].pair: judged[at][1] for at in lost}
+            await self._read_on(commands=bool(lost))
+            pending = {
+                each.pair: pending[each.pair]
+                for at, each in enumerate(judged)
+                if at in lost or self._judge(each.pair) != each
+            }
         if pending:
             raise TransientError("conflicts are ahead of this process")
 
-    async def _know_more(self) -> None:
-        """Someone wrote a conflict from more than this process had read: read on before trying again."""
-        await asyncio.gather(self._feed.catch_up(timeout=10), self._commands.wait_for_end())
+    async def _read_on(self, *, commands: bool) -> None:
+        """Know all that lies on the topics now; `commands`, too, if someone wrote from more than was known.
+
+        A decision that is not known yet is followed when it comes. Raises TransientError if a feed is behind.
+        """
+        try:
+            async with asyncio.timeout(READ_ON_SECONDS):
+                await self._feed.catch_up()
+                if commands:
+                    await self._commands.wait_for_end()
+        except TimeoutError:
+            raise TransientError("the feeds are behind") from None
         self._finalised = max(self._finalised, await self._store.newest_finalised())
 
     def _judge(self, pair: Pair) -> Conflict:
         return judge(*pair, self._ledger, self._commands.state, self._finalised)
-
-    def _facts(self, pair: Pair, facts: Facts) -> Facts:
-        return {**facts, "found_at": self._found_at(pair)}
-
-    def _reported(self, pair: Pair) -> Facts:
-        return {
-            "class": "reported",
-            "probability": None,
-            "weight": None,
-            "evidence": [],
-            "model": None,
-            "epoch": None,
-            "found_at": self._found_at(pair),
-        }
-
-    def _found_at(self, pair: Pair) -> str:
-        """When the later of the two versions was accepted: the same however often the store is rebuilt."""
-        return rfc3339(max(self._ledger.accepted_at(*version) for version in pair))
 
 
 def _pair_of(document: Mapping[str, Any]) -> Pair:

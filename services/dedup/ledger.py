@@ -39,12 +39,12 @@ class Ledger:
         known = self._appearances.get(registration_id)
         return known[-1].offset if known else -1
 
-    def accepted_at(self, registration_id: str, digest: str) -> int:
-        """When the version first appeared (ms since 1970), 0 where it never did."""
+    def accepted_at(self, registration_id: str, digest: str) -> int | None:
+        """When the version first appeared (ms since 1970), None where it never did."""
         for each in self._appearances.get(registration_id, ()):
             if each.digest == digest:
                 return each.accepted_at
-        return 0
+        return None
 
     def changed(self, registration_id: str) -> bool:
         """Whether the registration has had more than one version."""

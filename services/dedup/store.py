@@ -79,6 +79,7 @@ def _upsert(conflict: Conflict, facts: Mapping[str, Any], first: Mapping[str, An
         "pair": [{"registration_id": id_, "digest": digest} for id_, digest in conflict.pair],
         "status": conflict.status,
         "decision": conflict.decision,
+        "found_at": conflict.found_at,
         "as_of": as_of.document(),
         **facts,
     }
