@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from shared.contracts.topics import TOPICS
 from shared.health import Health
 from shared.metrics import Metrics
 from shared.runtime.clients import connection_options, make_producer, make_reader
@@ -25,6 +26,7 @@ async def test_the_producer_is_acknowledged_by_all_and_idempotent_and_takes_dead
     assert producer._sender._acks == -1
     assert producer._txn_manager is not None
     assert producer._max_request_size >= 2 * settings.limits.message_bytes
+    assert producer._max_request_size >= max(spec.max_message_bytes for spec in TOPICS)
     await producer.stop()
 
 
