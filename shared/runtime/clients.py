@@ -19,7 +19,6 @@ from aiokafka.helpers import create_ssl_context
 from shared.contracts.topics import TOPICS
 from shared.settings import KafkaSettings, Settings
 
-
 LARGEST_MESSAGE = max(spec.max_message_bytes for spec in TOPICS)
 """Largest record that any topic takes, in bytes."""
 
