@@ -101,8 +101,6 @@ class MarkerSettings(_Group):
 class LimitSettings(_Group):
     """Bounds on what comes in."""
 
-    event_bytes: int = Field(default=65_536, ge=1)
-    """Largest value plus headers (names and values) of an event, in bytes."""
     message_bytes: int = Field(default=1_048_576, ge=1)
     """Largest record on a topic, in bytes: a list of 750 entries must fit. Dead letters may be twice that."""
     dead_letters: int = Field(default=1_000, ge=1)

@@ -11,12 +11,12 @@ from aiokafka.errors import OutOfOrderSequenceNumber
 
 from shared.mongo import IndexModel, InsertOne, Mongo, StoreWriteError, UpdateOne
 from shared.progress import COLLECTION, ProgressStore
-from shared.runtime.clients import make_reader
+from shared.runtime.clients import LARGEST_MESSAGE, make_reader
 from shared.runtime.errors import StopService, StoreRolledBack, TransientError
 from shared.runtime.first_records import FirstRecords
 from shared.runtime.outputs import Outputs
 from shared.runtime.record import Output
-from shared.settings import LimitSettings, Settings
+from shared.settings import Settings
 from tests.integration.runtime_kit import fresh_topic, quick_settings
 from tests.raw_records import Raw, raw_batch, send_raw
 
@@ -206,11 +206,9 @@ async def test_an_output_for_a_topic_that_does_not_exist_waits_and_does_not_crea
 
 
 async def test_an_output_that_the_broker_will_never_take_stops_the_service(engines: Any) -> None:
-    settings = quick_settings(engines.bootstrap_servers, engines.mongo_uri).model_copy(
-        update={"limits": LimitSettings(message_bytes=1_000)}
-    )
+    settings = quick_settings(engines.bootstrap_servers, engines.mongo_uri)
     async with fresh_topic(engines.bootstrap_servers) as topic:
         outputs = Outputs(settings, "test")
         with pytest.raises(StopService, match="MessageSizeTooLargeError"):
-            await outputs.send([Output(topic.name, 0, b"k", b"v" * 5_000)])
+            await outputs.send([Output(topic.name, 0, b"k", b"v" * (LARGEST_MESSAGE + 1))])
         await outputs.stop()
