@@ -108,9 +108,15 @@ class Pipeline:
 
 @asynccontextmanager
 async def pipeline(
-    engines: Engines[Engine], directory: Path, *, events: int = 700, seed: int = 11, partitions: int = 3
+    engines: Engines[Engine],
+    directory: Path,
+    *,
+    events: int = 700,
+    seed: int = 11,
+    partitions: int = 3,
+    stations: str | None = None,
 ) -> AsyncIterator[Pipeline]:
-    """A founded register on fresh engines, its services not started yet."""
+    """A founded register on fresh engines, no service started; `stations` instead of the stream's."""
     environment = {
         **demo_environment(directory, engines.environment),
         "ROLLSTREAM_KAFKA__PARTITIONS": str(partitions),
@@ -123,7 +129,7 @@ async def pipeline(
         os.environ.clear()
         os.environ.update(before)
     await ensure_topics(settings)
-    stream = await found_register(events, seed, directory, settings, Console(quiet=True))
+    stream = await found_register(events, seed, directory, settings, Console(quiet=True), stations)
     async with AsyncExitStack() as stack:
         mongo = Mongo(settings.mongo, "rollstream-tests")
         stack.callback(mongo.close)

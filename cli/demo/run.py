@@ -97,11 +97,18 @@ async def _require_empty(settings: Settings) -> None:
         )
 
 
-async def found_register(events: int, seed: int, directory: Path, settings: Settings, out: Console) -> Stream:
-    """Generate the stream, make the register's files below `directory` and send its first adoptions."""
+async def found_register(
+    events: int, seed: int, directory: Path, settings: Settings, out: Console, stations: str | None = None
+) -> Stream:
+    """Generate the stream, make the register's files below `directory` and send its first adoptions.
+
+    `stations` is a stations file to take instead of the stream's own.
+    """
     out.print(f"Generating {events:,} events over the gazetteer of Cambodia, seed {seed} …")
     stream = generate_stream(events=events, seed=seed, partitions=settings.kafka.partitions, rates=DEMO_RATES)
     write_stream(stream, directory / "stream")
+    if stations is not None:
+        (directory / "stream/stations.csv").write_text(stations)
     out.print("Founding the register: keys, officers, reference data, first adoptions …")
     made = init_register(settings.register, directory / "register", directory / "stream/stations.csv")
     await commands.send(settings, made.adoptions)

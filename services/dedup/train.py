@@ -98,6 +98,7 @@ def train(
     seed: int,
     register_size: int | None = None,
     threshold: float = THRESHOLD,
+    random_pairs: int = RANDOM_PAIRS,
 ) -> Model:
     """A model learnt from the records of one register, one version of each registration."""
     blocking = _blocking(records)
@@ -105,7 +106,7 @@ def train(
     for record in records:
         index.insert(record)
     table = index.table
-    chance = frequencies(_patterns(index, *_random_pairs(len(table), seed)))
+    chance = frequencies(_patterns(index, *_random_pairs(len(table), random_pairs, seed)))
     patterns = [np.empty(0, np.int64)]
     for start in range(0, len(table), 1000):
         one, other = index.candidates(range(start, min(start + 1000, len(table))))
@@ -207,9 +208,9 @@ def _patterns(index: Index, one: Rows, other: Rows) -> Rows:
     return np.concatenate(patterns)
 
 
-def _random_pairs(records: int, seed: int) -> tuple[Rows, Rows]:
+def _random_pairs(records: int, count: int, seed: int) -> tuple[Rows, Rows]:
     draws = np.random.default_rng(seed)
-    one, other = draws.integers(0, records, (2, RANDOM_PAIRS))
+    one, other = draws.integers(0, records, (2, count))
     different = one != other
     return one[different], other[different]
 

@@ -1,0 +1,100 @@
+"""`python -m tests.bench.matching`: precision, recall and speed of the matching on generated campaigns.
+
+None has the seed that the shipped model learnt from; the truth is used for judging only.
+"""
+
+import argparse
+import sys
+import time
+from collections import Counter
+from collections.abc import Set
+from dataclasses import dataclass, field
+
+from cli.generator import DEMO_RATES, Rates, Stream, generate_stream
+from services.dedup.matching import Matcher
+from services.dedup.model import default_model_bytes, load_model
+from services.dedup.train import versions
+from services.dedup.version import Version
+
+Pair = tuple[str, str]
+
+
+@dataclass(slots=True)
+class Judgement:
+    """What came of the pairs: true ones, found ones, and by kind what was missed or wrongly claimed."""
+
+    true_pairs: int = 0
+    found_pairs: int = 0
+    right: int = 0
+    missed: Counter[str] = field(default_factory=Counter)
+    wrong: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def precision(self) -> float:
+        """Share of the claims that are true; 0 where nothing was claimed."""
+        return self.right / self.found_pairs if self.found_pairs else 0.0
+
+    @property
+    def recall(self) -> float:
+        """Share of the true pairs that were claimed."""
+        return self.right / self.true_pairs
+
+    def add(self, found: Set[Pair], stream: Stream, records: list[Version]) -> None:
+        """Judge the pairs found in a stream; pairs of records that came in no readable line are left out."""
+        here = {each.registration_id for each in records}
+        true = {
+            (each.one, each.other): each.kind for each in stream.duplicates if {each.one, each.other} <= here
+        }
+        alike = {(each.one, each.other): each.kind for each in stream.lookalikes}
+        self.true_pairs += len(true)
+        self.found_pairs += len(found)
+        self.right += len(found & true.keys())
+        self.missed.update(kind for pair, kind in true.items() if pair not in found)
+        self.wrong.update(alike.get(pair, "strangers") for pair in found - true.keys())
+
+
+def readable(stream: Stream) -> list[Version]:
+    """The last version of every registration of which something was accepted."""
+    return [each for each in versions(stream.lines) if each.registration_id in stream.people]
+
+
+def found_pairs(matcher: Matcher, records: list[Version]) -> set[Pair]:
+    """The pairs of registrations that a matcher claims."""
+    return {
+        (
+            min(record.registration_id, claim.registration_id),
+            max(record.registration_id, claim.registration_id),
+        )
+        for record, claims in zip(records, matcher.claims_of(records), strict=True)
+        for claim in claims
+    }
+
+
+def main() -> int:
+    """Print what was measured."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.matching", description=__doc__)
+    parser.add_argument("--events", type=int, default=5000, help="events of each campaign")
+    parser.add_argument("--seeds", type=int, default=10, help="how many campaigns, from seed 1 on")
+    parser.add_argument("--natural", action="store_true", help="duplicates as rare as in a real register")
+    options = parser.parse_args()
+    model, judgement, seconds, count = load_model(default_model_bytes()), Judgement(), 0.0, 0
+    for seed in range(1, options.seeds + 1):
+        rates = Rates() if options.natural else DEMO_RATES
+        stream = generate_stream(events=options.events, seed=seed, rates=rates)
+        records = readable(stream)
+        started = time.perf_counter()
+        found = found_pairs(Matcher(model), records)
+        seconds += time.perf_counter() - started
+        count += len(records)
+        judgement.add(found, stream, records)
+    sys.stdout.write(
+        f"records {count}, true pairs {judgement.true_pairs}, found {judgement.found_pairs}\n"
+        f"precision {judgement.precision:.4f}, recall {judgement.recall:.4f}\n"
+        f"missed {dict(judgement.missed)}\nwrong {dict(judgement.wrong)}\n"
+        f"records a second, index and score: {count / seconds:,.0f}\n"
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

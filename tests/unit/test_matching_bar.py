@@ -1,0 +1,60 @@
+"""The shipped model on campaigns that it has not seen."""
+
+from collections import defaultdict
+from functools import cache
+from itertools import combinations
+
+import pytest
+
+from cli.generator import DEMO_RATES, Stream, generate_stream
+from services.dedup.matching import Matcher
+from services.dedup.model import default_model_bytes, load_model
+from services.dedup.train import SEED
+from services.dedup.version import Version
+from tests.bench.matching import Judgement, Pair, found_pairs, readable
+
+SEEDS = (1, 2, 3)
+PRECISION, RECALL = 0.90, 0.80
+
+
+@cache
+def campaign(seed: int) -> tuple[Stream, tuple[Version, ...]]:
+    stream = generate_stream(events=5000, seed=seed, rates=DEMO_RATES)
+    return stream, tuple(readable(stream))
+
+
+def judged(seed: int, found: set[Pair]) -> Judgement:
+    stream, records = campaign(seed)
+    judgement = Judgement()
+    judgement.add(found, stream, list(records))
+    return judgement
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_shipped_model_clears_the_bar_on_campaigns_it_never_saw(seed: int) -> None:
+    assert seed != SEED
+    _, records = campaign(seed)
+    found = judged(seed, found_pairs(Matcher(load_model(default_model_bytes())), list(records)))
+    assert found.true_pairs > 100
+    assert found.precision >= PRECISION
+    assert found.recall >= RECALL
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_hardly_any_twins_are_flagged(seed: int) -> None:
+    stream, records = campaign(seed)
+    twins = {(each.one, each.other) for each in stream.lookalikes if each.kind == "twins"}
+    assert len(twins) >= 10
+    flagged = twins & found_pairs(Matcher(load_model(default_model_bytes())), list(records))
+    assert len(flagged) <= len(twins) // 5
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_who_knows_the_birth_date_alone_fails_the_bar(seed: int) -> None:
+    _, records = campaign(seed)
+    born: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for record in records:
+        born[record.date_of_birth, record.precision].append(record.registration_id)
+    same_birthday = {pair for ids in born.values() for pair in combinations(sorted(ids), 2)}
+    found = judged(seed, same_birthday)
+    assert found.precision < PRECISION
