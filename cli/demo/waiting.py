@@ -36,11 +36,9 @@ async def group_lags(settings: Settings, group: str, topic: str) -> dict[int, in
         partitions = [TopicPartition(topic, number) for number in range(settings.kafka.partitions)]
         ends = await reader.end_offsets(partitions)
         committed = await admin.list_consumer_group_offsets(group, partitions=partitions)
-        return {
-            partition.partition: ends[partition]
-            - (committed[partition].offset if partition in committed else 0)
-            for partition in partitions
-        }
+        # Not committed yet: one broker says -1, another leaves the partition out.
+        offsets = {each: max(0, committed[each].offset) if each in committed else 0 for each in partitions}
+        return {each.partition: ends[each] - offsets[each] for each in partitions}
     finally:
         await reader.stop()
         await admin.close()
