@@ -1,5 +1,6 @@
 """The three services as processes on embedded engines, held against the reference model."""
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -82,6 +83,32 @@ class Pipeline:
         """Wait until every group has committed all that there is."""
         await self.demo.bounded("all services to be done", settled(self.demo.settings))
 
+    async def drop_store(self) -> None:
+        """Take the whole database away."""
+        for name in await self.demo.mongo.collection("x").database.list_collection_names():
+            await self.demo.mongo.collection(name).drop()
+
+    async def caught_up(self, rolls: int) -> None:
+        """Wait until the services have rebuilt what the log holds, `rolls` published versions included."""
+
+        async def rebuilt() -> None:
+            collection = self.demo.mongo.collection("rolls")
+            while await collection.count_documents({"state": "published"}) < rolls:  # noqa: ASYNC110
+                await asyncio.sleep(0.2)
+
+        await self.demo.bounded("the store to be rebuilt", rebuilt())
+
+    async def quiet(self) -> None:
+        """Wait until the store has not changed for longer than the services look for news."""
+
+        async def unchanged() -> None:
+            before = None
+            while (now := await self.dump()) != before:
+                before = now
+                await asyncio.sleep(5)
+
+        await self.demo.bounded("the store to be quiet", unchanged())
+
     async def finish(self) -> None:
         """Cut off, decide and finalise."""
         await self.settle()
@@ -90,11 +117,21 @@ class Pipeline:
         await steps.publish(self.demo)
 
     async def dump(self) -> dict[str, list[dict[str, Any]]]:
-        """Every document that operators read, by collection, in order of id."""
-        return {
+        """Every document that operators read, by collection, in order of id.
+
+        A batch's sequences are sets, stored as arrays in the order of their arrival from many partitions, and
+        its count of writes says how batches were cut: neither is part of what it says.
+        """
+        found = {
             name: await self.demo.mongo.collection(name).find({}).sort("_id", 1).to_list(None)
             for name in COLLECTIONS
         }
+        for batch in found["capture_batches"]:
+            batch.pop("changes", None)
+            for name in ("received", "accepted", "settled"):
+                if name in batch:
+                    batch[name] = sorted(batch[name])
+        return found
 
     async def judged(self) -> tuple[Result, list[str]]:
         """What the reference model makes of the log, and how the pipeline differs from it."""
