@@ -128,7 +128,7 @@ class Pipeline:
         }
         for batch in found["capture_batches"]:
             batch.pop("changes", None)
-            for name in ("received", "accepted", "settled"):
+            for name in ("received", "taken"):
                 if name in batch:
                     batch[name] = sorted(batch[name])
         return found
