@@ -52,8 +52,8 @@ def show_what_next(out: Console, demo: Demo) -> None:
     for name, service in demo.services.items():
         out.print(f"  {name:13} {service.url}/metrics  {service.url}/health/ready")
     out.print(f"  broker        {demo.settings.kafka.bootstrap_servers}")
-    out.print("\nTry, in another terminal, with what this prints set in its environment:")
-    out.print(f"  cat {demo.directory}/environment")
+    out.print("\nTry, in another terminal:")
+    out.print(f"  source {demo.directory}/environment")
     out.print("  rollstream status --conflicts")
     out.print(f"  rollstream verify {lists} --key {register}/keys/signing.pub.pem")
     out.print("  rollstream cut-off 2 --officer publisher --key " + f"{register}/keys/publisher.pem")

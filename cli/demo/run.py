@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shlex
 import shutil
 import time
 from collections.abc import Mapping
@@ -28,6 +29,9 @@ from shared.settings import Settings
 
 REGISTER = "kh-demo"
 
+LEFT_BY_THE_LAST = ("stream", "register", "logs", "lists")
+"""What a demo leaves in its folder, to be looked at until the next one."""
+
 COURSE = (
     ("Capturing: a burst, then an open loop of 50 events a second", steps.capture),
     ("Accounting for every event", steps.account),
@@ -44,13 +48,16 @@ async def run_demo(events: int, seed: int, directory: Path, *, stay: bool) -> di
     """Run it all; answers the figures. Raises DemoFailed when anything is not as promised."""
     started = time.monotonic()
     out = console()
-    shutil.rmtree(directory, ignore_errors=True)
-    directory.mkdir(parents=True)
+    directory.mkdir(parents=True, exist_ok=True)
     async with AsyncExitStack() as stack:
         try:
             out.print("Starting broker and store …")
             running = await stack.enter_async_context(engines(directory / "engines"))
+            # Only now: the engines hold the folder's lock, so no other demo runs in it.
+            for name in LEFT_BY_THE_LAST:
+                shutil.rmtree(directory / name, ignore_errors=True)
             environment = demo_environment(directory.absolute(), running.environment)
+            _write_environment(directory / "environment", environment)
             os.environ.update(environment)
             settings = Settings()
             await _require_empty(settings)
@@ -85,6 +92,13 @@ def demo_environment(directory: Path, engines: Mapping[str, str]) -> dict[str, s
         "ROLLSTREAM_MARKER__KEY_FILE": str(register / "keys/marker.pem"),
         **engines,
     }
+
+
+def _write_environment(path: Path, environment: Mapping[str, str]) -> None:
+    """What another terminal needs to use `rollstream` on the running demo; for its owner only."""
+    path.unlink(missing_ok=True)
+    path.touch(mode=0o600)
+    path.write_text("".join(f"export {name}={shlex.quote(value)}\n" for name, value in environment.items()))
 
 
 async def _require_empty(settings: Settings) -> None:
