@@ -103,21 +103,14 @@ def claims_between(one: Version, other: Version) -> list[Claim]:
 
 
 def test_the_register_of_these_tests_has_claims_and_strangers() -> None:
-    people = {
-        version.registration_id
-        for pair in everything()
-        for version in REGISTER
-        if version.digest in str(pair)
-    }
+    people = {registration_id for pair in everything() for registration_id, _ in pair}
     assert len(everything()) > 15
     assert "010203-2026-0000011" not in people
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.permutations(REGISTER), st.lists(st.integers(1, 5), min_size=12, max_size=12), st.randoms())
-def test_any_order_and_batching_finds_the_same_claims(
-    order: list[Version], sizes: list[int], random: object
-) -> None:
+@given(st.permutations(REGISTER), st.lists(st.integers(1, 5), min_size=12, max_size=12))
+def test_any_order_and_batching_finds_the_same_claims(order: list[Version], sizes: list[int]) -> None:
     """Each batch is inserted, then asked for; the index may run ahead of the questions, and repeats."""
     matcher, found, rest = Matcher(model()), Found(), list(order)
     for ahead in order[: sizes[0] - 1]:
@@ -132,7 +125,7 @@ def test_any_order_and_batching_finds_the_same_claims(
 
 
 def test_a_pair_is_found_from_whichever_comes_second() -> None:
-    assert claims_between(SOK, REGISTER[1])[0].registration_id == REGISTER[1 - 1].registration_id
+    assert claims_between(SOK, REGISTER[1])[0].registration_id == SOK.registration_id
     assert claims_between(REGISTER[1], SOK)[0].registration_id == REGISTER[1].registration_id
 
 

@@ -13,7 +13,7 @@ from services.dedup.train import SEED
 from services.dedup.version import Version
 from tests.bench.matching import Judgement, Pair, found_pairs, readable
 
-SEEDS = (1, 2, 3)
+SEEDS = (101, 102, 103)
 PRECISION, RECALL = 0.90, 0.80
 
 
@@ -58,3 +58,12 @@ def test_who_knows_the_birth_date_alone_fails_the_bar(seed: int) -> None:
     same_birthday = {pair for ids in born.values() for pair in combinations(sorted(ids), 2)}
     found = judged(seed, same_birthday)
     assert found.precision < PRECISION
+
+
+@pytest.mark.parametrize("threshold", [0.5, 0.01, 0.0001])
+def test_the_model_with_all_but_the_birth_date_taken_away_fails_the_bar(threshold: float) -> None:
+    whole = load_model(default_model_bytes())
+    birth_date = tuple(each for each in whole.comparisons if each.field == "birth_date")
+    model = whole.model_copy(update={"comparisons": birth_date, "threshold": threshold})
+    found = judged(SEEDS[0], found_pairs(Matcher(model), list(campaign(SEEDS[0])[1])))
+    assert found.precision < PRECISION or found.recall < RECALL
