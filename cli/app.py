@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 
 from cli.output import fail
 from shared.settings import Settings
@@ -25,7 +26,13 @@ def settings() -> Settings:
         return Settings()
     except ValidationError as error:
         wrong = [
-            f"ROLLSTREAM_{'__'.join(str(part) for part in item['loc']).upper()}: {item['type']}"
+            f"ROLLSTREAM_{'__'.join(str(part) for part in item['loc']).upper()}: {_what(item['type'])}"
             for item in error.errors(include_url=False, include_input=False, include_context=False)
         ]
-        fail(f"settings: {'; '.join(wrong)}. Set what docs/operations.md lists and try again.")
+        fail(f"settings: {'; '.join(wrong)}. docs/contracts/settings.md says what each may be.")
+    except SettingsError as error:
+        fail(f"settings: {error}. docs/contracts/settings.md says what each may be.")
+
+
+def _what(rule: str) -> str:
+    return "is not set" if rule in ("missing", "string_type") else rule

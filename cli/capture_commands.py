@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from aiokafka.errors import KafkaError
 
 from cli.app import Json, app, settings
 from cli.check import check_lines
@@ -74,8 +73,9 @@ def produce_command(file: Path, mode: Mode = "binary", as_json: Json = False) ->
         fail(f"{file}: {type(error).__name__}; name a capture file")
     except ProduceFailed as error:
         fail(str(error))
-    except KafkaError as error:
-        fail(f"no broker answers ({type(error).__name__}): check ROLLSTREAM_KAFKA__BOOTSTRAP_SERVERS")
+    except KeyboardInterrupt:
+        typer.echo("Stopped; the same command goes on where it was.", err=True)
+        raise typer.Exit(130) from None
     text = f"Sent {done.sent:,} events" + (f"; {done.skipped:,} were sent before" if done.skipped else "")
     show({"sent": done.sent, "skipped": done.skipped}, as_json=as_json, text=text)
     if done.skipped and not done.sent and not as_json:

@@ -9,6 +9,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from cli.topics import require
 from shared.commands.officers import command_headers
 from shared.contracts import commands
 from shared.contracts.cloudevents import header
@@ -48,7 +49,9 @@ def sign(register: str, signer: Signer, ce_type: CommandType, data: Mapping[str,
     try:
         commands.parse(ce_type, data)
     except commands.InvalidCommand as invalid:
-        raise CommandNotSent(f"{ce_type} is not as the contract asks: {invalid}") from None
+        raise CommandNotSent(
+            f"{ce_type} is not as the contract asks: {invalid}. Mend that and run the command again."
+        ) from None
     value = canonical(data)
     command_id = str(uuid.uuid4())
     headers = command_headers(register, signer.name, signer.key, ce_type, command_id, value)
@@ -77,10 +80,14 @@ def approval(register: str, signer: Signer, command: SignedCommand, reason: str)
 
 
 async def send(settings: Settings, messages: Sequence[SignedCommand]) -> list[int]:
-    """Send commands in their order; answers their offsets when all are acknowledged."""
+    """Send commands in their order; answers their offsets when all are acknowledged.
+
+    Raises TopicMissing, and aiokafka's KafkaError if no broker takes them.
+    """
+    await require(settings, Topic.COMMANDS)
     producer = make_producer(settings, "rollstream-officer")
-    await producer.start()
     try:
+        await producer.start()
         offsets = []
         for message in messages:
             sent = await producer.send_and_wait(
@@ -97,7 +104,11 @@ async def send(settings: Settings, messages: Sequence[SignedCommand]) -> list[in
 
 
 async def find(settings: Settings, command_id: str) -> SignedCommand:
-    """The first message with that id, as it lies on the topic. Raises CommandNotSent where there is none."""
+    """The first message with that id, as it lies on the topic.
+
+    Raises CommandNotSent where there is none, TopicMissing, and aiokafka's KafkaError if no broker answers.
+    """
+    await require(settings, Topic.COMMANDS)
     async for record in read_topic(settings, Topic.COMMANDS, 1, "rollstream-officer"):
         if header(record.headers, "ce_id") == command_id.encode():
             ce_type = (header(record.headers, "ce_type") or b"").decode("utf-8", "replace")

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from aiokafka.errors import KafkaError
 
 from cli import commands
 from cli.app import Json, app, settings
@@ -15,8 +14,8 @@ from cli.commands import CommandNotSent, SignedCommand, Signer
 from cli.output import console, fail, show, table
 from cli.status import read_conflict, read_status
 from shared import signing
-from shared.contracts.commands import REFERENCE_KINDS, CommandType
-from shared.mongo import is_store_outage
+from shared.contracts.cloudevents import header
+from shared.contracts.commands import OFFICER_HEADER, REFERENCE_KINDS, CommandType
 from shared.reference import InvalidReference, ReferenceStore
 
 Officer = Annotated[str, typer.Option("--officer", help="Your name in the officers file.")]
@@ -27,15 +26,14 @@ Why = Annotated[str, typer.Option("--reason", help="Why; kept with the decision 
 def _signer(officer: str, key: Path) -> Signer:
     try:
         return Signer(officer, signing.load_private_key(key))
-    except (OSError, signing.UnusableKey) as error:
+    except OSError as error:
+        fail(f"{key}: {error.strerror}. Name your own private key by --key.")
+    except signing.UnusableKey as error:
         fail(f"{error}. Name your own private key by --key.")
 
 
 def _send(messages: list[SignedCommand]) -> list[int]:
-    try:
-        return asyncio.run(commands.send(settings(), messages))
-    except KafkaError as error:
-        fail(f"no broker takes it ({type(error).__name__}): check ROLLSTREAM_KAFKA__BOOTSTRAP_SERVERS")
+    return asyncio.run(commands.send(settings(), messages))
 
 
 def _propose(officer: str, key: Path, ce_type: CommandType, data: Mapping[str, Any], as_json: bool) -> None:
@@ -58,7 +56,7 @@ def adopt(
     file: Annotated[Path | None, typer.Argument(help="The file to adopt.")] = None,
     version: Annotated[str, typer.Option(help="Its name among the versions of its kind.")] = "",
     officer: Annotated[str, typer.Option("--officer", help="Your name in the officers file.")] = "",
-    key: Annotated[Path, typer.Option("--key", help="Your private key in PEM.")] = Path(),
+    key: Annotated[Path | None, typer.Option("--key", help="Your private key in PEM.")] = None,
     first: Annotated[Path | None, typer.Option(help="Send the adoptions that `init` signed.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -73,6 +71,8 @@ def adopt(
         return
     if kind not in REFERENCE_KINDS or file is None:
         fail(f"say what to adopt: rollstream adopt {'|'.join(REFERENCE_KINDS)} FILE --version NAME")
+    if not officer or key is None:
+        fail("say who you are: --officer NAME --key PEM")
     try:
         raw = file.read_bytes()
         sha256 = ReferenceStore(settings().reference_dir).put(kind, raw)
@@ -119,12 +119,7 @@ def reverse(
 
 
 def _pair(conflict: str) -> list[dict[str, str]]:
-    try:
-        found = asyncio.run(read_conflict(settings(), conflict))
-    except Exception as error:
-        if not is_store_outage(error):
-            raise
-        fail(f"the store does not answer ({type(error).__name__}): check ROLLSTREAM_MONGO__URI")
+    found = asyncio.run(read_conflict(settings(), conflict))
     if found is None:
         fail(f"no conflict {conflict}: `rollstream status --conflicts` lists the open ones")
     pair: list[dict[str, str]] = found["pair"]
@@ -163,16 +158,17 @@ def approve(
     current = settings()
     try:
         command = asyncio.run(commands.find(current, command_id))
+        if header(command.headers, OFFICER_HEADER) == officer.encode():
+            fail(f"{officer} proposed it: another officer must approve")
         message = commands.approval(current.register, signer, command, reason)
     except CommandNotSent as error:
         fail(str(error))
-    except KafkaError as error:
-        fail(f"no broker answers ({type(error).__name__}): check ROLLSTREAM_KAFKA__BOOTSTRAP_SERVERS")
     [offset] = _send([message])
     show(
         {"id": message.id, "approves": command_id, "offset": offset},
         as_json=as_json,
-        text=f"Approved {command_id}. What came of it: rollstream status",
+        text=f"Approved {command.type} {command.value.decode('utf-8', 'replace')}\n"
+        "What came of it: rollstream status",
     )
 
 
@@ -182,12 +178,7 @@ def status(
     as_json: Json = False,
 ) -> None:
     """Show commands and their verdicts, open conflicts, rolls."""
-    try:
-        found = asyncio.run(read_status(settings(), with_conflicts=conflicts))
-    except Exception as error:
-        if not is_store_outage(error):
-            raise
-        fail(f"the store does not answer ({type(error).__name__}): check ROLLSTREAM_MONGO__URI")
+    found = asyncio.run(read_status(settings(), with_conflicts=conflicts))
     if as_json:
         typer.echo(json.dumps(found, indent=1, default=str))
         return

@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -18,7 +19,7 @@ def console() -> Console:
 
 def fail(message: str) -> NoReturn:
     """Say what is wrong and what to do next, and end with code 1."""
-    Console(stderr=True, highlight=False).print(f"[red]error:[/] {message}", soft_wrap=True)
+    Console(stderr=True, highlight=False).print(f"[red]error:[/] {escape(message)}", soft_wrap=True)
     raise typer.Exit(1)
 
 
@@ -27,17 +28,17 @@ def show(value: Any, *, as_json: bool, text: str) -> None:
     if as_json:
         typer.echo(json.dumps(value, ensure_ascii=False, indent=1))
     else:
-        console().print(text, soft_wrap=True)
+        console().print(text, soft_wrap=True, markup=False)
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Table:
-    """A table whose numbers stand to the right."""
+    """A table whose numbers stand to the right; what a cell says is never taken for markup."""
     made = Table(title=title, title_justify="left", header_style="bold")
     for at, column in enumerate(columns):
         numbers = bool(rows) and all(isinstance(row[at], (int, float)) for row in rows)
         made.add_column(column, justify="right" if numbers else "left")
     for row in rows:
-        made.add_row(*(f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row))
+        made.add_row(*(f"{cell:,}" if isinstance(cell, int) else escape(str(cell)) for cell in row))
     return made
 
 

@@ -12,6 +12,7 @@ from aiokafka.errors import KafkaError
 
 from cli.generator.sender import RecordSender
 from cli.generator.wire import Mode, to_record
+from cli.topics import require
 from shared.contracts.topics import Topic
 from shared.runtime.clients import connection_options
 from shared.settings import Settings
@@ -66,15 +67,16 @@ async def produce(
 ) -> Produced:
     """Send every line that was not sent yet, in order within a partition, and wait for the acknowledgements.
 
-    `advance` is told how many lines went out. Raises ProduceFailed.
+    `advance` is told how many lines went out. Raises ProduceFailed, TopicMissing.
     """
     bookmark = _Bookmark(path.with_name(path.name + ".sent"), _identity(settings, path))
     skipped = bookmark.load()
     sender = RecordSender(
         Topic.EVENTS, settings.kafka.partitions, **connection_options(settings.kafka, "rollstream-produce")
     )
-    await sender.start()
     try:
+        await require(settings, Topic.EVENTS)
+        await sender.start()
         advance(skipped)
         done = skipped
         with path.open("rb") as lines:
@@ -87,8 +89,8 @@ async def produce(
         return Produced(done - skipped, skipped)
     except KafkaError as error:
         raise ProduceFailed(
-            f"{path}: the broker stopped answering ({type(error).__name__}); run the same command again, "
-            "it goes on where it was"
+            f"{path}: the broker does not answer ({type(error).__name__}); check "
+            "ROLLSTREAM_KAFKA__BOOTSTRAP_SERVERS and run the same command again, it goes on where it was"
         ) from error
     finally:
         await sender.stop()

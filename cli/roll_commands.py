@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from aiokafka.errors import KafkaError
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from cli.app import Json, app, settings
@@ -46,7 +45,7 @@ def verify(
         "whole": [list(edition) for edition in report.whole],
         "proofs": [proof.document() for _, proof in report.proofs],
     }
-    lines = [f"[red]wrong:[/] {path}: {fault}" for path, fault in report.faults]
+    lines = [f"wrong: {path}: {fault}" for path, fault in report.faults]
     lines += [
         f"{register}: roll {roll}, version {version} is whole" for register, roll, version in report.whole
     ]
@@ -54,6 +53,8 @@ def verify(
         lines.append(f"{voter} stands at station {proof.station} ({path}):\n{proof_json(proof)}")
     if voter and not report.proofs:
         lines.append(f"{voter} stands on none of these lists.")
+    if not report.lists and not report.manifests:
+        lines.append("Name lists, manifests, or a folder that `rollstream lists` wrote.")
     lines.append(f"{report.lists} lists, {report.entries} entries, {report.manifests} manifests looked at.")
     show(value, as_json=as_json, text="\n".join(lines))
     if not report.good or (voter and not report.proofs):
@@ -81,8 +82,6 @@ def lists(
         followed = asyncio.run(follower.follow(once=once))
     except CannotFollow as error:
         fail(str(error))
-    except KafkaError as error:
-        fail(f"no broker answers ({type(error).__name__}): check ROLLSTREAM_KAFKA__BOOTSTRAP_SERVERS")
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
     if as_json:

@@ -36,13 +36,15 @@ def topics(as_json: Json = False) -> None:
         reports = asyncio.run(ensure_topics(settings()))
     except TopicsNotCreated as error:
         fail(f"{error}. Mend the broker's or your settings and run `rollstream topics` again.")
-    except KafkaError as error:
-        fail(f"no broker answers ({type(error).__name__}): check ROLLSTREAM_KAFKA__BOOTSTRAP_SERVERS")
     if as_json:
         typer.echo(json.dumps([[each.topic, each.state, list(each.differences)] for each in reports]))
     else:
         rows = [(each.topic, each.state, "; ".join(each.differences)) for each in reports]
         console().print(table("Topics", ("topic", "state", "differences"), rows))
+        if any(each.differences for each in reports):
+            console().print(
+                "Existing topics are never changed from here: mend the broker's or your settings."
+            )
     if any(each.differences for each in reports):
         raise typer.Exit(1)
 

@@ -17,6 +17,7 @@ from pymongo.errors import (
     ConnectionFailure,
     ExecutionTimeout,
     OperationFailure,
+    PyMongoError,
     WTimeoutError,
 )
 from pymongo.read_concern import ReadConcern
@@ -33,10 +34,14 @@ __all__ = [
     "InsertOne",
     "Mongo",
     "ReplaceOne",
+    "StoreError",
     "StoreWriteError",
     "UpdateOne",
     "is_store_outage",
 ]
+
+StoreError = PyMongoError
+"""Whatever the driver raises."""
 
 Collection = AsyncIOMotorCollection[dict[str, Any]]
 Write = InsertOne[dict[str, Any]] | UpdateOne | ReplaceOne[dict[str, Any]] | DeleteOne

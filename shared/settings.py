@@ -23,7 +23,9 @@ class _Group(BaseModel):
 class KafkaSettings(_Group):
     """How to reach Kafka, and what topics are made like."""
 
-    bootstrap_servers: str = "localhost:9092"
+    bootstrap_servers: Annotated[str, StringConstraints(pattern=r"^[^\s,]+:\d+(,[^\s,]+:\d+)*$")] = (
+        "localhost:9092"
+    )
     """Comma-separated `host:port` of some brokers."""
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
     """What connections to brokers speak."""

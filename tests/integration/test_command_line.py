@@ -1,0 +1,300 @@
+"""The command line as people meet it: real processes, settings in their environment."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from asyncio.subprocess import PIPE
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.demo.processes import running_services, wait_live
+from cli.demo.waiting import settled
+from cli.engines import Engines, LocalEngine
+from shared.settings import KafkaSettings, Settings
+
+REGISTER = "kh-cli"
+NOBODY = {
+    "ROLLSTREAM_REGISTER": REGISTER,
+    "ROLLSTREAM_KAFKA__BOOTSTRAP_SERVERS": "127.0.0.1:1",
+    "ROLLSTREAM_MONGO__URI": "mongodb://127.0.0.1:1",
+    "ROLLSTREAM_MONGO__TIMEOUT_MS": "300",
+}
+"""Settings under which no server answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a command ended and what it said."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+@dataclass(frozen=True, slots=True)
+class Terminal:
+    """A shell of someone who sits in `directory`."""
+
+    environment: Mapping[str, str]
+    directory: Path
+
+    async def start(self, *words: str) -> asyncio.subprocess.Process:
+        others = {name: value for name, value in os.environ.items() if not name.startswith("ROLLSTREAM_")}
+        return await asyncio.create_subprocess_exec(
+            str(Path(sys.executable).with_name("rollstream")),
+            *words,
+            env={**others, **self.environment, "COLUMNS": "200"},
+            cwd=self.directory,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=PIPE,
+            stderr=PIPE,
+        )
+
+    async def try_(self, *words: str) -> Ended:
+        process = await self.start(*words)
+        out, err = await process.communicate()
+        said = out.decode() + err.decode()
+        assert "Traceback" not in said and "Unclosed" not in said, said
+        return Ended(process.returncode or 0, out.decode(), err.decode())
+
+    async def run(self, *words: str) -> Ended:
+        ended = await self.try_(*words)
+        assert ended.code == 0, ended
+        return ended
+
+    async def told(self, *words: str) -> str:
+        """The error of a command that must fail, in one piece."""
+        ended = await self.try_(*words)
+        assert ended.code == 1, ended
+        return ended.err
+
+    async def two(self, *words: str, by: str) -> str:
+        """Propose as one officer and approve as another; answers the proposal's id."""
+        proposal = await self.run(*words, *officer(by), "--json")
+        await self.run("approve", proposal.json["id"], *officer("second-officer"))
+        return str(proposal.json["id"])
+
+    async def verdict(self, command_id: str) -> dict[str, Any]:
+        """What `status` says of a command, once it is settled."""
+        async with asyncio.timeout(60):
+            while True:
+                for each in (await self.run("status", "--json")).json["commands"]:
+                    if each["_id"] == command_id and each["verdict"] != "open":
+                        return dict(each)
+
+
+def officer(name: str) -> tuple[str, ...]:
+    return ("--officer", name, "--key", f"register/keys/{name}.pem")
+
+
+def settings_for(engines: Engines[LocalEngine], directory: Path) -> dict[str, str]:
+    return {
+        "ROLLSTREAM_REGISTER": REGISTER,
+        "ROLLSTREAM_KAFKA__PARTITIONS": "3",
+        "ROLLSTREAM_REFERENCE_DIR": str(directory / "register/reference"),
+        "ROLLSTREAM_SIGNING__KEY_FILE": str(directory / "register/keys/signing.pem"),
+        "ROLLSTREAM_MARKER__KEY_FILE": str(directory / "register/keys/marker.pem"),
+        **engines.environment,
+    }
+
+
+async def test_a_register_from_its_first_key_to_its_verified_lists(
+    fresh_engines: Engines[LocalEngine], tmp_path: Path
+) -> None:
+    environment = settings_for(fresh_engines, tmp_path)
+    shell = Terminal(environment, tmp_path)
+    kafka = KafkaSettings(bootstrap_servers=fresh_engines.bootstrap_servers, partitions=3)
+    settings = Settings(register=REGISTER, kafka=kafka)
+
+    generated = await shell.run(
+        "generate", "--voters", "400", "--partitions", "3", "--out", "stream", "--json"
+    )
+    made = await shell.run("init", "--out", "register", "--stations", "stream/stations.csv", "--json")
+    assert set(made.json["fingerprints"]) >= {"administrator", "signing", "marker"}
+    assert "choose another folder" in await shell.told("init", "--out", "register")
+
+    assert "rollstream topics" in await shell.told("adopt", "--first", "register/adoptions.jsonl")
+    assert "rollstream topics" in await shell.told("produce", "stream/events.jsonl")
+    assert {state for _, state, _ in (await shell.run("topics", "--json")).json} == {"created"}
+    assert {state for _, state, _ in (await shell.run("topics", "--json")).json} == {"ok"}
+    other = Terminal({**environment, "ROLLSTREAM_KAFKA__PARTITIONS": "5"}, tmp_path)
+    differing = await other.try_("topics")
+    assert differing.code == 1 and "partitions: is 3, should be 5" in differing.out
+    for _ in range(2):  # a second time has no effect: of one id the first message counts
+        await shell.run("adopt", "--first", "register/adoptions.jsonl")
+
+    async with running_services(environment, tmp_path / "logs") as services:
+        await asyncio.gather(*(wait_live(service, "/health/ready") for service in services.values()))
+        sent = await shell.run("produce", "stream/events.jsonl", "--json")
+        assert sent.json == {"sent": generated.json["lines"], "skipped": 0}
+        again = await shell.run("produce", "stream/events.jsonl", "--json")
+        assert again.json == {"sent": 0, "skipped": generated.json["lines"]}
+        async with asyncio.timeout(120):
+            await settled(settings)
+
+        await _officers_decide(shell)
+        cut_off = await shell.two("cut-off", "1", by="publisher")
+        assert (await shell.verdict(cut_off))["verdict"] == "effective"
+        roll = ("finalise", "2027-commune", "--epoch", "1", "--election", "commune_council")
+        finalised = await shell.two(*roll, "--day", "2027-06-06", "--undecided", "hold_later", by="publisher")
+        assert (await shell.verdict(finalised))["verdict"] == "effective"
+        await _published(shell)
+    await _lists_verify(shell)
+
+
+async def _officers_decide(shell: Terminal) -> None:
+    """Two officers settle a conflict and take it back; one alone, or the wrong one, does not."""
+    [one, *_] = (await shell.run("status", "--conflicts", "--json")).json["open"]
+    keep = one["pair"][0]["registration_id"]
+    decide = ("decide", one["_id"], "--reason", "one person", "--keep", keep)
+    assert "--different" in await shell.told("decide", one["_id"], "--reason", "x", *officer("adjudicator"))
+    assert "status --conflicts" in await shell.told("decide", "no-such", *decide[2:], *officer("adjudicator"))
+    wrong = ("decide", one["_id"], "--reason", "x", "--keep", "someone-else")
+    assert "keep" in await shell.told(*wrong, *officer("adjudicator"))
+
+    alone = (await shell.run(*decide, *officer("adjudicator"), "--json")).json["id"]
+    assert "another officer" in await shell.told("approve", alone, *officer("adjudicator"))
+    assert "rollstream status" in await shell.told("approve", "no-such", *officer("second-officer"))
+    approved = await shell.run("approve", alone, *officer("second-officer"))
+    assert keep in approved.out  # who approves sees what
+    assert (await shell.verdict(alone))["verdict"] == "effective"
+    reversal = await shell.two("reverse", one["_id"], "--reason", "looked again", by="adjudicator")
+    assert (await shell.verdict(reversal))["verdict"] == "effective"
+
+    not_allowed = await shell.run("cut-off", "1", *officer("adjudicator"), "--json")
+    refused = await shell.verdict(not_allowed.json["id"])
+    assert refused["verdict"] == "refused" and refused["reason"]
+    assert refused["reason"] in (await shell.run("status")).out
+
+
+async def _published(shell: Terminal) -> None:
+    async with asyncio.timeout(60):
+        while [each["state"] for each in (await shell.run("status", "--json")).json["rolls"]] != [
+            "published"
+        ]:
+            pass
+
+
+async def _lists_verify(shell: Terminal) -> None:
+    """What a downstream consumer and a voter do; no service runs any more."""
+    key = ("--key", "register/keys/signing.pub.pem")
+    followed = await shell.run("lists", "--out", "lists", "--once", *key, "--json")
+    assert followed.json == {"versions": [["2027-commune", 1]], "refused": 0}
+    report = (await shell.run("verify", "lists", *key, "--json")).json
+    assert report["faults"] == [] and report["entries"] > 0
+    files = sorted((shell.directory / "lists/2027-commune/1/lists").glob("*.json"))
+    [file, content] = next(
+        [path, found] for path in files if (found := json.loads(path.read_bytes()))["entries"]
+    )
+    voter = content["entries"][0]["registration_id"]
+    proofs = (await shell.run("verify", "lists", *key, "--voter", voter, "--json")).json["proofs"]
+    assert [proof["row"]["registration_id"] for proof in proofs] == [voter]
+    assert (await shell.try_("verify", "lists", *key, "--voter", "nobody")).code == 1
+    content["entries"][0]["sex"] = "male" if content["entries"][0]["sex"] == "female" else "female"
+    file.write_text(json.dumps(content))
+    forged = await shell.try_("verify", "lists", *key)
+    assert forged.code == 1 and "merkle_root" in forged.out
+
+
+async def test_a_capture_file_that_is_interrupted_goes_on_where_it_was(
+    fresh_engines: Engines[LocalEngine], tmp_path: Path
+) -> None:
+    shell = Terminal(settings_for(fresh_engines, tmp_path), tmp_path)
+    await shell.run("topics")
+    total = 40_000
+    (tmp_path / "big.jsonl").write_text("".join(f'{{"id":"{at}"}}\n' for at in range(total)))
+    bookmark = tmp_path / "big.jsonl.sent"
+    process = await shell.start("produce", "big.jsonl")
+    async with asyncio.timeout(60):
+        while not bookmark.exists():  # noqa: ASYNC110 a file has no event
+            await asyncio.sleep(0.005)
+    process.send_signal(signal.SIGINT)
+    _, err = await process.communicate()
+    assert process.returncode == 130 and "goes on where it was" in err.decode()
+    before = json.loads(bookmark.read_bytes())["lines"]
+    assert 0 < before < total
+    rest = await shell.run("produce", "big.jsonl", "--json")
+    assert rest.json == {"sent": total - before, "skipped": before}
+
+
+async def test_a_capture_file_is_checked_by_line_path_and_rule(tmp_path: Path) -> None:
+    shell = Terminal({}, tmp_path)
+    await shell.run("generate", "--voters", "400", "--out", "stream")
+    good = [
+        line
+        for line in (tmp_path / "stream/events.jsonl").read_bytes().splitlines(keepends=True)
+        if b"rollstream.registration.registered.v1" in line
+    ]
+    (tmp_path / "good.jsonl").write_bytes(good[0])
+    (tmp_path / "bad.jsonl").write_bytes(good[0] + b"{broken\n")
+    assert (await shell.run("check", "good.jsonl", "--json")).json == []
+    found = await shell.try_("check", "bad.jsonl", "--json")
+    assert found.code == 1 and found.json == [{"line": 2, "path": "", "rule": "no_json"}]
+    assert "line 2: event: no_json" in (await shell.try_("check", "bad.jsonl")).out
+
+
+@pytest.mark.parametrize(
+    ("words", "advice"),
+    [
+        ("topics", "ROLLSTREAM_KAFKA__BOOTSTRAP_SERVERS"),
+        ("adopt --first register/adoptions.jsonl", "ROLLSTREAM_KAFKA__BOOTSTRAP_SERVERS"),
+        ("adopt --first nothing", "rollstream init"),
+        ("adopt planets register/stations.csv", "say what to adopt"),
+        ("adopt stations register/stations.csv", "say who you are"),
+        ("adopt stations register/officers.json --officer a --key k", "Mend the file"),
+        ("cut-off 1 --officer publisher --key register/keys/publisher.pem", "BOOTSTRAP_SERVERS"),
+        ("cut-off 0 --officer publisher --key register/keys/publisher.pem", "epoch: range"),
+        ("cut-off 1 --officer publisher --key nothing", "--key"),
+        ("cut-off 1 --officer publisher --key register/keys/publisher.pub.pem", "chmod 600"),
+        ("approve x --officer publisher --key register/keys/publisher.pem", "BOOTSTRAP_SERVERS"),
+        ("status", "ROLLSTREAM_MONGO__URI"),
+        ("produce nothing", "name a capture file"),
+        ("produce register/adoptions.jsonl", "run the same command again"),
+        ("check nothing", "name a capture file"),
+        ("lists --out lists --once --key register/keys/signing.pub.pem", "BOOTSTRAP_SERVERS"),
+        ("lists --out lists --once --key register/officers.json", "public signing key"),
+        ("verify nothing --key register/keys/signing.pub.pem", "name a list"),
+        ("serve nothing", "registration, dedup and publisher"),
+        ("init --out other --stations register/officers.json", "Mend the file"),
+    ],
+)
+async def test_an_error_says_what_to_do_next(words: str, advice: str, register: Path) -> None:
+    assert advice in await Terminal(NOBODY, register).told(*words.split())
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ROLLSTREAM_REGISTER", ""),
+        ("ROLLSTREAM_KAFKA", "no json"),
+        ("ROLLSTREAM_KAFKA__BOOTSTRAP_SERVERS", "broker:port"),
+        ("ROLLSTREAM_KAFKA__PARTITIONS", "many"),
+        ("ROLLSTREAM_KAFKA__TYPO", "1"),
+    ],
+)
+async def test_a_setting_that_is_wrong_is_named(name: str, value: str, tmp_path: Path) -> None:
+    told = await Terminal({**NOBODY, name: value}, tmp_path).told("topics")
+    assert name.removeprefix("ROLLSTREAM_").split("__")[-1].lower() in told.lower()
+    assert "settings.md" in told
+
+
+async def test_a_setting_that_is_missing_is_named(tmp_path: Path) -> None:
+    assert "ROLLSTREAM_REGISTER: is not set" in await Terminal({}, tmp_path).told("topics")
+
+
+@pytest.fixture(scope="module")
+def register(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a new register in it."""
+    directory = tmp_path_factory.mktemp("register")
+    asyncio.run(Terminal(NOBODY, directory).run("init", "--out", "register"))
+    return directory
