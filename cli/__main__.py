@@ -6,7 +6,7 @@ import sys
 import typer
 from aiokafka.errors import KafkaError
 
-from cli import capture_commands, officer_commands, roll_commands, system_commands
+from cli import capture_commands, dead_letter_commands, officer_commands, roll_commands, system_commands
 from cli.app import app
 from cli.output import fail
 from cli.topics import TopicMissing
@@ -30,7 +30,15 @@ def main() -> None:
         sys.exit(ended.exit_code)
 
 
-__all__ = ["app", "capture_commands", "main", "officer_commands", "roll_commands", "system_commands"]
+__all__ = [
+    "app",
+    "capture_commands",
+    "dead_letter_commands",
+    "main",
+    "officer_commands",
+    "roll_commands",
+    "system_commands",
+]
 
 if __name__ == "__main__":
     main()

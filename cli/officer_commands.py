@@ -36,7 +36,9 @@ def _send(messages: list[SignedCommand]) -> list[int]:
     return asyncio.run(commands.send(settings(), messages))
 
 
-def _propose(officer: str, key: Path, ce_type: CommandType, data: Mapping[str, Any], as_json: bool) -> None:
+def _propose(
+    officer: str, key: Path, ce_type: CommandType, data: Mapping[str, Any], as_json: bool, also: str = ""
+) -> None:
     signer = _signer(officer, key)
     try:
         command = commands.sign(settings().register, signer, ce_type, data)
@@ -46,7 +48,7 @@ def _propose(officer: str, key: Path, ce_type: CommandType, data: Mapping[str, A
     show(
         {"id": command.id, "type": ce_type.value, "offset": offset},
         as_json=as_json,
-        text=f"Proposed as {command.id}. Next, another officer: rollstream approve {command.id}",
+        text=f"{also}Proposed as {command.id}. Next, another officer: rollstream approve {command.id}",
     )
 
 
@@ -79,7 +81,8 @@ def adopt(
     except (OSError, InvalidReference) as error:
         fail(f"{error}. Mend the file and run the command again.")
     data = {"kind": kind, "version": version or sha256[:12], "sha256": sha256}
-    _propose(officer, key, CommandType.ADOPTED, data, as_json)
+    also = f"Every service needs {sha256} in its ROLLSTREAM_REFERENCE_DIR, or waits for it.\n"
+    _propose(officer, key, CommandType.ADOPTED, data, as_json, also)
 
 
 @app.command("cut-off")

@@ -142,6 +142,7 @@ async def test_a_register_from_its_first_key_to_its_verified_lists(
         async with asyncio.timeout(120):
             await settled(settings)
 
+        await _dead_letters_are_shown(shell, generated.json["expected"]["dead_lettered"])
         await _officers_decide(shell)
         cut_off = await shell.two("cut-off", "1", by="publisher")
         assert (await shell.verdict(cut_off))["verdict"] == "effective"
@@ -150,6 +151,16 @@ async def test_a_register_from_its_first_key_to_its_verified_lists(
         assert (await shell.verdict(finalised))["verdict"] == "effective"
         await _published(shell)
     await _lists_verify(shell)
+
+
+async def _dead_letters_are_shown(shell: Terminal, expected: int) -> None:
+    letters = (await shell.run("dlq", "list", "--json")).json
+    assert len(letters) == expected > 0
+    for letter in letters[:2]:
+        found = (await shell.run("dlq", "show", letter["place"], "--json")).json
+        assert found["reason"] == letter["reason"] and {"key", "headers", "value"} <= set(found)
+    assert letters[0]["reason"] in (await shell.run("dlq", "list")).out
+    assert "dlq list" in await shell.told("dlq", "show", "0/999999")
 
 
 async def _officers_decide(shell: Terminal) -> None:
@@ -257,6 +268,7 @@ async def test_a_capture_file_is_checked_by_line_path_and_rule(tmp_path: Path) -
         ("cut-off 1 --officer publisher --key nothing", "--key"),
         ("cut-off 1 --officer publisher --key register/keys/publisher.pub.pem", "chmod 600"),
         ("approve x --officer publisher --key register/keys/publisher.pem", "BOOTSTRAP_SERVERS"),
+        ("dlq list", "BOOTSTRAP_SERVERS"),
         ("status", "ROLLSTREAM_MONGO__URI"),
         ("produce nothing", "name a capture file"),
         ("produce register/adoptions.jsonl", "run the same command again"),
