@@ -2,21 +2,24 @@
 
 import asyncio
 import os
+import signal
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 from rich.console import Console
 
 from cli.demo import sending, steps
-from cli.demo.processes import RunningService, start_service, stop_service, wait_live
+from cli.demo.processes import SERVICES, RunningService, start_service, stop_service, wait_live
 from cli.demo.run import demo_environment, found_register
 from cli.demo.state import Demo
-from cli.demo.waiting import settled
+from cli.demo.waiting import GROUPS, settled
 from cli.engines import Engine, Engines
-from cli.topics import ensure_topics
+from cli.topics import admin_options, ensure_topics
 from shared import signing
 from shared.mongo import Mongo
 from shared.settings import Settings
@@ -56,8 +59,7 @@ class Pipeline:
 
     async def start_all(self) -> None:
         """Start all three."""
-        for name in ("registration", "dedup", "publisher"):
-            await self.start(name)
+        await asyncio.gather(*(self.start(name) for name in SERVICES))
 
     async def kill(self, name: str) -> None:
         """End a service without a warning."""
@@ -65,6 +67,36 @@ class Pipeline:
         process.kill()
         await process.wait()
         self.demo.services = {each: it for each, it in self.demo.services.items() if each != name}
+
+    def hold(self, name: str) -> None:
+        """Freeze a service where it is; what it had asked of the servers still happens."""
+        self.demo.services[name].process.send_signal(signal.SIGSTOP)
+
+    def release(self, name: str) -> None:
+        """Let a frozen service go on."""
+        self.demo.services[name].process.send_signal(signal.SIGCONT)
+
+    async def exit_code(self, name: str) -> int:
+        """Wait until a service has ended by itself."""
+        service = self.demo.services[name]
+        async with asyncio.timeout(60):
+            code = await service.process.wait()
+        self.demo.services = {each: it for each, it in self.demo.services.items() if each != name}
+        return code
+
+    async def committed(self, name: str) -> dict[int, int]:
+        """The service's group's offset in each partition of its topic, as the broker tells it."""
+        topic = dict(GROUPS)[f"rollstream-{name}"]
+        admin = AIOKafkaAdminClient(**admin_options(self.demo.settings))
+        await admin.start()
+        try:
+            found = await admin.list_consumer_group_offsets(f"rollstream-{name}")
+        finally:
+            await admin.close()
+        return {
+            number: max(0, found[at].offset) if (at := TopicPartition(topic.value, number)) in found else 0
+            for number in range(self.demo.settings.kafka.partitions)
+        }
 
     async def stop_all(self) -> None:
         """End all services as an operator would."""
@@ -152,11 +184,13 @@ async def pipeline(
     seed: int = 11,
     partitions: int = 3,
     stations: str | None = None,
+    settings_of_services: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Pipeline]:
     """A founded register on fresh engines, no service started; `stations` instead of the stream's."""
     environment = {
         **demo_environment(directory, engines.environment),
         "ROLLSTREAM_KAFKA__PARTITIONS": str(partitions),
+        **(settings_of_services or {}),
     }
     before = dict(os.environ)
     os.environ.update(environment)
