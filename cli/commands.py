@@ -104,19 +104,27 @@ async def send(settings: Settings, messages: Sequence[SignedCommand]) -> list[in
 
 
 async def find(settings: Settings, command_id: str) -> SignedCommand:
-    """The first message with that id, as it lies on the topic.
+    """The first message whose id is or begins with `command_id`, as it lies on the topic.
 
-    Raises CommandNotSent where there is none, TopicMissing, and aiokafka's KafkaError if no broker answers.
+    Raises CommandNotSent where there is none or several ids begin so, TopicMissing, and aiokafka's KafkaError
+    if no broker answers.
     """
     await require(settings, Topic.COMMANDS)
+    found: dict[str, SignedCommand] = {}
     async for record in read_topic(settings, Topic.COMMANDS, 1, "rollstream-officer"):
-        if header(record.headers, "ce_id") == command_id.encode():
+        found_id = (header(record.headers, "ce_id") or b"").decode("utf-8", "replace")
+        if found_id.startswith(command_id) and found_id not in found:
             ce_type = (header(record.headers, "ce_type") or b"").decode("utf-8", "replace")
             headers = tuple((name, value or b"") for name, value in record.headers)
-            return SignedCommand(command_id, ce_type, record.key or b"", record.value or b"", headers)
-    raise CommandNotSent(
-        f"no command {command_id} on {Topic.COMMANDS}: see `rollstream status` for the open ones"
-    )
+            found[found_id] = SignedCommand(
+                found_id, ce_type, record.key or b"", record.value or b"", headers
+            )
+    if command_id in found:
+        return found[command_id]
+    if len(found) == 1:
+        return next(iter(found.values()))
+    what = "several commands begin with" if found else "no command"
+    raise CommandNotSent(f"{what} {command_id}: `rollstream status` shows the open ones")
 
 
 def to_line(command: SignedCommand) -> bytes:

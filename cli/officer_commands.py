@@ -18,6 +18,12 @@ from shared.contracts.cloudevents import header
 from shared.contracts.commands import OFFICER_HEADER, REFERENCE_KINDS, CommandType
 from shared.reference import InvalidReference, ReferenceStore
 
+LAST_SHOWN = 10
+"""Settled commands that people are shown."""
+
+SHORT = 12
+"""Characters of an id that people are shown; commands take any beginning that is unique."""
+
 Officer = Annotated[str, typer.Option("--officer", help="Your name in the officers file.")]
 Key = Annotated[Path, typer.Option("--key", help="Your private key in PEM.")]
 Why = Annotated[str, typer.Option("--reason", help="Why; kept with the decision for good.")]
@@ -124,7 +130,7 @@ def reverse(
 def _pair(conflict: str) -> list[dict[str, str]]:
     found = asyncio.run(read_conflict(settings(), conflict))
     if found is None:
-        fail(f"no conflict {conflict}: `rollstream status --conflicts` lists the open ones")
+        fail(f"no one conflict {conflict}: `rollstream status --conflicts` lists the open ones")
     pair: list[dict[str, str]] = found["pair"]
     return pair
 
@@ -168,7 +174,7 @@ def approve(
         fail(str(error))
     [offset] = _send([message])
     show(
-        {"id": message.id, "approves": command_id, "offset": offset},
+        {"id": message.id, "approves": command.id, "offset": offset},
         as_json=as_json,
         text=f"Approved {command.type} {command.value.decode('utf-8', 'replace')}\n"
         "What came of it: rollstream status",
@@ -189,18 +195,32 @@ def status(
 
 
 def _show_status(found: dict[str, Any]) -> None:
+    """People see what needs them and what came of the last commands; `--json` has every one in full."""
     out = console()
-    columns: tuple[str, ...] = ("_id", "command_type", "verdict", "reason")
-    out.print(table("Commands", columns, [_cells(each, columns) for each in found["commands"]]))
+    proposals = [each for each in found["commands"] if each["command_type"] != CommandType.APPROVED]
+    waiting = [each for each in proposals if each["verdict"] == "open"]
+    last = [each for each in found["commands"] if each["verdict"] != "open" and _tells(each)]
+    columns = ("command", "what", "verdict", "reason")
+    out.print(table("Open commands", columns, [_command(each) for each in waiting]))
+    out.print(table("Last settled commands", columns, [_command(each) for each in last[-LAST_SHOWN:]]))
     out.print(table("Conflicts", ("status", "number"), list(found["conflicts"].items())))
-    columns = ("_id", "class", "probability", "one", "other")
-    for each in found.get("open", ()):
-        each["one"], each["other"] = (version["registration_id"] for version in each["pair"])
     if "open" in found:
-        out.print(table("Open conflicts", columns, [_cells(each, columns) for each in found["open"]]))
-    columns = ("_id", "state", "epoch")
-    out.print(table("Rolls", columns, [_cells(each, columns) for each in found["rolls"]]))
+        columns = ("conflict", "probability", "one", "other")
+        out.print(table("Open conflicts", columns, [_conflict(each) for each in found["open"]]))
+    rolls = [(each["_id"], each.get("state") or "", each.get("epoch") or "") for each in found["rolls"]]
+    out.print(table("Rolls", ("roll", "state", "epoch"), rolls))
 
 
-def _cells(document: dict[str, Any], columns: tuple[str, ...]) -> tuple[Any, ...]:
-    return tuple(document.get(column) or "" for column in columns)
+def _tells(command: dict[str, Any]) -> bool:
+    """An approval that did its work is told by what it approved."""
+    return bool(command["command_type"] != CommandType.APPROVED or command["verdict"] == "refused")
+
+
+def _command(command: dict[str, Any]) -> tuple[str, ...]:
+    what = str(command["command_type"]).removeprefix("rollstream.").removesuffix(".v1")
+    return command["_id"][:SHORT], what, command["verdict"], command.get("reason") or ""
+
+
+def _conflict(conflict: dict[str, Any]) -> tuple[str, ...]:
+    one, other = (version["registration_id"] for version in conflict["pair"])
+    return conflict["_id"][:SHORT], str(conflict["probability"]), one, other

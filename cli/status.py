@@ -31,10 +31,11 @@ async def read_status(settings: Settings, *, with_conflicts: bool) -> dict[str, 
 
 
 async def read_conflict(settings: Settings, conflict_id: str) -> dict[str, Any] | None:
-    """One conflict, None where there is none of that id."""
+    """The conflict whose id is or begins with `conflict_id`; None where there is none, or more than one."""
     mongo = Mongo(settings.mongo, "rollstream-status")
     try:
-        document: dict[str, Any] | None = await mongo.collection("conflicts").find_one({"_id": conflict_id})
-        return document
+        begins_so = {"_id": {"$gte": conflict_id, "$lt": conflict_id + "~"}}
+        found: list[dict[str, Any]] = await mongo.collection("conflicts").find(begins_so).limit(2).to_list(2)
+        return found[0] if len(found) == 1 else None
     finally:
         mongo.close()

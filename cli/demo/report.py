@@ -50,10 +50,11 @@ def show_what_next(out: Console, demo: Demo) -> None:
     register, lists = demo.directory / "register", demo.directory / "lists"
     out.print("\nAll of it goes on running until Ctrl-C.")
     for name, service in demo.services.items():
-        out.print(f"  {name:13} {service.url}/metrics  {service.url}/health/ready")
+        out.print(f"  {name:13} {service.url}/metrics  {service.url}/health/ready", soft_wrap=True)
     out.print(f"  broker        {demo.settings.kafka.bootstrap_servers}")
     out.print("\nTry, in another terminal:")
-    out.print(f"  source {demo.directory}/environment")
+    out.print(f"  source {demo.directory}/environment", soft_wrap=True)
     out.print("  rollstream status --conflicts")
-    out.print(f"  rollstream verify {lists} --key {register}/keys/signing.pub.pem")
-    out.print("  rollstream cut-off 2 --officer publisher --key " + f"{register}/keys/publisher.pem")
+    out.print(f"  rollstream verify {lists} --key {register}/keys/signing.pub.pem", soft_wrap=True)
+    key = f"{register}/keys/publisher.pem"
+    out.print(f"  rollstream cut-off 2 --officer publisher --key {key}", soft_wrap=True)

@@ -4,6 +4,7 @@ import asyncio
 import os
 import shlex
 import shutil
+import sys
 import time
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
@@ -48,6 +49,7 @@ async def run_demo(events: int, seed: int, directory: Path, *, stay: bool) -> di
     """Run it all; answers the figures. Raises DemoFailed when anything is not as promised."""
     started = time.monotonic()
     out = console()
+    _require_ours(directory)
     directory.mkdir(parents=True, exist_ok=True)
     async with AsyncExitStack() as stack:
         try:
@@ -57,7 +59,7 @@ async def run_demo(events: int, seed: int, directory: Path, *, stay: bool) -> di
             for name in LEFT_BY_THE_LAST:
                 shutil.rmtree(directory / name, ignore_errors=True)
             environment = demo_environment(directory.absolute(), running.environment)
-            _write_environment(directory / "environment", environment)
+            write_environment(directory / "environment", environment)
             os.environ.update(environment)
             settings = Settings()
             await _require_empty(settings)
@@ -94,11 +96,19 @@ def demo_environment(directory: Path, engines: Mapping[str, str]) -> dict[str, s
     }
 
 
-def _write_environment(path: Path, environment: Mapping[str, str]) -> None:
+def write_environment(path: Path, environment: Mapping[str, str]) -> None:
     """What another terminal needs to use `rollstream` on the running demo; for its owner only."""
     path.unlink(missing_ok=True)
     path.touch(mode=0o600)
-    path.write_text("".join(f"export {name}={shlex.quote(value)}\n" for name, value in environment.items()))
+    lines = [f"export {name}={shlex.quote(value)}\n" for name, value in environment.items()]
+    lines.append(f'export PATH={shlex.quote(str(Path(sys.executable).parent))}:"$PATH"\n')
+    path.write_text("".join(lines))
+
+
+def _require_ours(directory: Path) -> None:
+    """A demo empties its folder, so it takes none that holds anything else, a register's keys above all."""
+    if directory.exists() and any(directory.iterdir()) and not (directory / "engines").is_dir():
+        raise DemoFailed(f"{directory} holds other things than a demo's: name an empty folder by --directory")
 
 
 async def _require_empty(settings: Settings) -> None:

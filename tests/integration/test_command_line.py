@@ -167,7 +167,7 @@ async def _officers_decide(shell: Terminal) -> None:
     """Two officers settle a conflict and take it back; one alone, or the wrong one, does not."""
     [one, *_] = (await shell.run("status", "--conflicts", "--json")).json["open"]
     keep = one["pair"][0]["registration_id"]
-    decide = ("decide", one["_id"], "--reason", "one person", "--keep", keep)
+    decide = ("decide", one["_id"][:12], "--reason", "one person", "--keep", keep)
     assert "--different" in await shell.told("decide", one["_id"], "--reason", "x", *officer("adjudicator"))
     assert "status --conflicts" in await shell.told("decide", "no-such", *decide[2:], *officer("adjudicator"))
     wrong = ("decide", one["_id"], "--reason", "x", "--keep", "someone-else")
@@ -175,8 +175,11 @@ async def _officers_decide(shell: Terminal) -> None:
 
     alone = (await shell.run(*decide, *officer("adjudicator"), "--json")).json["id"]
     assert "another officer" in await shell.told("approve", alone, *officer("adjudicator"))
-    assert "rollstream status" in await shell.told("approve", "no-such", *officer("second-officer"))
-    approved = await shell.run("approve", alone, *officer("second-officer"))
+    for unclear in ("no-such", ""):
+        assert "rollstream status" in await shell.told("approve", unclear, *officer("second-officer"))
+    shown = (await shell.run("status", "--conflicts")).out
+    assert alone[:12] in shown and one["_id"][:12] in shown
+    approved = await shell.run("approve", alone[:12], *officer("second-officer"))
     assert keep in approved.out  # who approves sees what
     assert (await shell.verdict(alone))["verdict"] == "effective"
     reversal = await shell.two("reverse", one["_id"], "--reason", "looked again", by="adjudicator")
