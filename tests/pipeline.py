@@ -5,7 +5,7 @@ import os
 import signal
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +46,6 @@ class Pipeline:
     environment: Mapping[str, str]
     directory: Path
     sent: int = 0
-    lives: dict[str, int] = field(default_factory=dict)
 
     async def start(self, name: str, instance: int = 1) -> RunningService:
         """Start a service and wait until it takes part; the same instance takes its partitions back."""
@@ -120,6 +119,21 @@ class Pipeline:
         for name in await self.demo.mongo.collection("x").database.list_collection_names():
             await self.demo.mongo.collection(name).drop()
 
+    async def back_up(self) -> dict[str, list[dict[str, Any]]]:
+        """Every document of the database, by collection."""
+        database = self.demo.mongo.collection("x").database
+        return {
+            name: await self.demo.mongo.collection(name).find({}).to_list(None)
+            for name in await database.list_collection_names()
+        }
+
+    async def restore(self, backup: Mapping[str, list[dict[str, Any]]]) -> None:
+        """Put a backup in the place of the database."""
+        await self.drop_store()
+        for name, documents in backup.items():
+            if documents:
+                await self.demo.mongo.collection(name).insert_many(documents)
+
     async def caught_up(self, rolls: int) -> None:
         """Wait until the services have rebuilt what the log holds, `rolls` published versions included."""
 
@@ -137,7 +151,7 @@ class Pipeline:
             before = None
             while (now := await self.dump()) != before:
                 before = now
-                await asyncio.sleep(5)
+                await asyncio.sleep(3)
 
         await self.demo.bounded("the store to be quiet", unchanged())
 

@@ -1,9 +1,14 @@
 """The log is the truth: a dropped database comes back the same, and nothing is sent anew."""
 
+import asyncio
+import json
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 from aiokafka import TopicPartition
 
+from cli.demo.measure import read_all
 from cli.engines import Engines, LocalEngine
 from cli.topics import partitions_of
 from shared.contracts.topics import Topic
@@ -30,26 +35,89 @@ async def ends(register: Pipeline) -> dict[TopicPartition, int]:
         await reader.stop()
 
 
-async def test_a_dropped_database_is_rebuilt_the_same_and_nothing_is_sent_anew(
+async def sent_twice(register: Pipeline, topic: Topic) -> set[bytes]:
+    """The ids of the outputs that lie on the topic more than once."""
+    records = await read_all(register.demo.settings, topic)
+    times = Counter(dict(record.headers)["ce_id"] or b"" for record in records)
+    return {each for each, count in times.items() if count > 1}
+
+
+async def mid_stream_backup(register: Pipeline, count: int) -> dict[str, list[dict[str, Any]]]:
+    """Send some of the stream and take a backup of the database while the services are at it."""
+    await register.send(count)
+    async with asyncio.timeout(30):
+        while not await register.demo.mongo.collection("roll").find_one({}):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    for name in register.demo.services:
+        register.hold(name)
+    await asyncio.sleep(0.5)  # what was asked of the store is done
+    backup = await register.back_up()
+    for name in register.demo.services:
+        register.release(name)
+    return backup
+
+
+async def test_a_dropped_database_and_an_old_backup_come_back_the_same_and_nothing_is_sent_anew(
     fresh_engines: Engines[LocalEngine], tmp_path: Path
 ) -> None:
     async with pipeline(fresh_engines, tmp_path) as register:
         await register.start_all()
+        backup = await mid_stream_backup(register, 350)
         await register.send()
         await register.finish()
         await register.settle()
         await register.quiet()
         before, sent = await register.dump(), await ends(register)
+        assert 0 < len(backup["registrations"]) < len(before["registrations"])
 
-        await register.stop_all()
-        await register.drop_store()
+        for store in ({}, backup):
+            await register.stop_all()
+            await register.restore(store)
+            await register.start_all()
+            await register.caught_up(len(before["rolls"]))
+            await register.quiet()
+            after = await register.dump()
+
+            for collection in before:
+                assert after[collection] == before[collection], f"{collection} came back another"
+            assert await ends(register) == sent
+        _, differences = await register.judged()
+        assert differences == []
+
+
+SMALL_BATCHES = {"ROLLSTREAM_RUNTIME__BATCH_SIZE": "25"}
+"""So that what is new in one partition is judged long before what is old in another is read again."""
+
+FIRST_EFFECTS = {
+    "registration": ("registrations", "outcomes", "capture_batches", "epochs"),
+    "dedup": ("conflicts",),
+    "publisher": ("roll", "claims", "roll_epochs", "rolls", "commands"),
+}
+
+
+async def test_a_database_dropped_under_running_services_ends_each_before_any_effect_and_is_rebuilt(
+    fresh_engines: Engines[LocalEngine], tmp_path: Path
+) -> None:
+    async with pipeline(fresh_engines, tmp_path, settings_of_services=SMALL_BATCHES) as register:
         await register.start_all()
-        await register.caught_up(len(before["rolls"]))
-        await register.quiet()
-        after = await register.dump()
+        await register.send(500)
+        await register.settle()
+        await register.drop_store()
+        await register.send()
+        for name, collections in FIRST_EFFECTS.items():
+            assert await register.exit_code(name) == 1
+            for each in collections:
+                assert await register.demo.mongo.collection(each).count_documents({}) == 0, each
+            log = (tmp_path / "logs" / f"{name}-1.log").read_text().splitlines()
+            causes = [each["cause"] for each in map(json.loads, log) if each["event"] == "service stops"]
+            assert causes == ["store_rolled_back"]
+            await register.start(name)
 
-        for collection in before:
-            assert after[collection] == before[collection], f"{collection} came back another"
-        assert await ends(register) == sent
+        await register.finish()
+        for topic in (Topic.ACCEPTED, Topic.REJECTED, Topic.CHECKED):
+            assert await sent_twice(register, topic) == set()
+        letters = await read_all(register.demo.settings, Topic.DEAD_LETTERS)
+        places = [dict(each.headers)["rollstream-dlq-offset"] for each in letters]
+        assert len({(each.partition, at) for each, at in zip(letters, places, strict=True)}) == len(letters)
         _, differences = await register.judged()
         assert differences == []
