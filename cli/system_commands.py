@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import signal
 from pathlib import Path
 from typing import Annotated
 
@@ -98,6 +99,8 @@ def demo(
     from cli.demo.run import run_demo
     from cli.demo.state import DemoFailed
 
+    # `kill` ends it as Ctrl-C does, with its services and engines.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         figures = asyncio.run(run_demo(events, seed, directory, stay=not leave))
     except DemoFailed as error:

@@ -1,6 +1,7 @@
 """The command line as people meet it: real processes, settings in their environment."""
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -239,6 +240,30 @@ async def test_a_capture_file_that_is_interrupted_goes_on_where_it_was(
     assert 0 < before < total
     rest = await shell.run("produce", "big.jsonl", "--json")
     assert rest.json == {"sent": total - before, "skipped": before}
+
+
+async def test_a_demo_that_is_ended_takes_its_services_and_engines_with_it(tmp_path: Path) -> None:
+    process = await Terminal({}, tmp_path).start("demo", "--events", "500", "--directory", "demo")
+    async with asyncio.timeout(60):
+        while not (tmp_path / "demo/logs/publisher-1.log").exists():  # noqa: ASYNC110 a file has no event
+            await asyncio.sleep(0.1)
+    assert _processes_of(tmp_path)
+    process.send_signal(signal.SIGTERM)
+    await process.communicate()
+    assert process.returncode == 130
+    assert _processes_of(tmp_path) == []
+    assert (tmp_path / "demo/logs/publisher-1.log").exists()
+
+
+def _processes_of(directory: Path) -> list[str]:
+    """The processes of this machine that were given something in `directory`."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            told = (process / "cmdline").read_bytes() + (process / "environ").read_bytes()
+            if str(directory).encode() in told:
+                found.append(process.name)
+    return found
 
 
 async def test_a_capture_file_is_checked_by_line_path_and_rule(tmp_path: Path) -> None:
