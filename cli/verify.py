@@ -133,7 +133,15 @@ def edition_faults(documents: Iterable[Document]) -> list[tuple[str, str]]:
         {row[0]: row for row in roll.content["provinces"]},
         lambda head: [head["province"], head["stations"], head["entries"], head["lists_root"]],
     )
-    rows = {row[0]: row for each in by_kind["province"].values() for row in each.content["lists"]}
+    rows: dict[str, Any] = {}
+    for province, each in by_kind["province"].items():
+        for row in each.content["lists"]:
+            if row[0] in rows:
+                faults.append((each.path, f"{row[0]} is named in another province's manifest too"))
+            rows[row[0]] = row
+            made = by_kind["list"].get(row[0])
+            if made is not None and made.head["commune"][:2] != province:
+                faults.append((each.path, f"{row[0]} lies in another province"))
     faults += _compare_rows(
         roll,
         by_kind["list"],
@@ -174,14 +182,16 @@ def verify_paths(paths: Iterable[Path], keys: Sequence[Ed25519PublicKey], voter:
         except NoDocument as error:
             report.faults.append((str(path), str(error)))
             continue
-        report.faults += [(str(path), fault) for fault in faults_of(document, keys)]
+        faults = faults_of(document, keys)
+        report.faults += [(str(path), fault) for fault in faults]
         editions.setdefault(document.edition, []).append(document)
         if document.kind != "list":
             report.manifests += 1
             continue
         report.lists += 1
         report.entries += document.head["count"]
-        proof = inclusion_proof(document, voter) if voter else None
+        # A proof from a list that does not verify would prove nothing.
+        proof = inclusion_proof(document, voter) if voter and not faults else None
         if proof is not None:
             report.proofs.append((str(path), proof))
     for name, documents in sorted(editions.items()):

@@ -11,6 +11,10 @@ from shared.contracts.commands import Election
 from shared.contracts.events import Precision, RemovalReason, Sex
 from shared.contracts.fields import Epoch, Identifier, Offset, PlainDate, Sha256, Strict
 
+# Beyond 2^53 a number has no RFC 8785 form, and whoever may write to a topic could stop its readers with one.
+Number = Annotated[int, Field(ge=0, le=2**53 - 1)]
+Version = Annotated[int, Field(ge=1, le=2**31 - 1)]
+
 
 class ListName(Strict):
     """A name as captured; a missing script is null."""
@@ -74,7 +78,7 @@ class _Head(Strict):
     """The roll."""
     kind: Literal["preliminary", "final"]
     """Whether later versions are expected."""
-    version: Annotated[int, Field(ge=1)]
+    version: Version
     """Counts the publications of the roll, from 1."""
     epoch: Epoch
     """The epoch that the roll is made of."""
@@ -92,11 +96,11 @@ class ListHead(_Head):
     """Code of the station's commune."""
     count: Annotated[int, Field(ge=0, le=750)]
     """Entries."""
-    removed_count: Annotated[int, Field(ge=0)]
+    removed_count: Number
     """Rows of `removed`."""
     merkle_root: Sha256
     """RFC 6962 root over the entries and then the rows of `removed`, in hex."""
-    replaces: int | None
+    replaces: Version | None
     """The version before; null in the first."""
     reference: Reference
 
@@ -128,11 +132,11 @@ class ProvinceManifestHead(_Head):
 
     province: str
     """Code of the province."""
-    stations: int
+    stations: Number
     """Lists of the province."""
-    entries: int
+    entries: Number
     """Entries of all of them."""
-    excluded: dict[str, int]
+    excluded: dict[str, Number]
     """The epoch's registrations that do not stand, by reason, in the province of their last residence."""
     lists_root: Sha256
     """RFC 6962 root over the canonical rows of `lists`, in hex."""
@@ -142,7 +146,7 @@ class ProvinceManifest(Strict):
     """One message of `roll.manifests.v1`: the lists of a province, [station, count, merkle_root]."""
 
     manifest: ProvinceManifestHead
-    lists: list[Annotated[tuple[str, int, str], Field(strict=False)]]
+    lists: list[Annotated[tuple[str, Number, str], Field(strict=False)]]
     """[station, count, merkle_root] in order of station code."""
     signature: Signature
 
@@ -150,11 +154,11 @@ class ProvinceManifest(Strict):
 class RollManifestHead(_Head):
     """What is signed of a roll's manifest."""
 
-    stations: int
+    stations: Number
     """Lists of the roll."""
-    entries: int
+    entries: Number
     """Entries of all of them."""
-    excluded: dict[str, int]
+    excluded: dict[str, Number]
     """The epoch's registrations that do not stand, by reason."""
     roll_root: Sha256
     """RFC 6962 root over the canonical rows of `provinces`, in hex."""
@@ -166,6 +170,6 @@ class RollManifest(Strict):
     """The last message of a version: the provinces, [province, stations, entries, lists_root]."""
 
     manifest: RollManifestHead
-    provinces: list[Annotated[tuple[str, int, int, str], Field(strict=False)]]
+    provinces: list[Annotated[tuple[str, Number, Number, str], Field(strict=False)]]
     """[province, stations, entries, lists_root] in order of code."""
     signature: Signature

@@ -36,6 +36,11 @@ def no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return dict(pairs)
 
 
+def no_fractions(_: str) -> float:
+    """1.0 hashes like 1, and no number of a list is written so."""
+    raise NotVerified("a fraction")
+
+
 def check_signature(head: Any, signature: dict[str, str], public_key_pem: bytes) -> None:
     """Ed25519 over RFC 8785 of the head."""
     key: Any = load_pem_public_key(public_key_pem)
@@ -53,7 +58,7 @@ def check_signature(head: Any, signature: dict[str, str], public_key_pem: bytes)
 
 def verify_list(message: bytes, public_key_pem: bytes) -> dict[str, Any]:
     """The list, if it verifies. Raises NotVerified, ValueError or LookupError."""
-    content: dict[str, Any] = json.loads(message, object_pairs_hook=no_duplicates)
+    content: dict[str, Any] = json.loads(message, object_pairs_hook=no_duplicates, parse_float=no_fractions)
     if set(content) != {"list", "entries", "removed", "signature"}:
         raise NotVerified("members")
     head, entries, removed = content["list"], content["entries"], content["removed"]

@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 
 from cli.lists import Follower
-from cli.verify import NoDocument, faults_of, inclusion_proof, read_document, verify_paths
+from cli.verify import NoDocument, edition_faults, faults_of, inclusion_proof, read_document, verify_paths
+from services.publisher.lists import province_manifest, roll_manifest
 from shared import merkle, signing
 from shared.contracts.identity import canonical
 from shared.settings import Settings
 from tests.command_log import REGISTER, key_of
-from tests.small_edition import small_edition
+from tests.small_edition import SIGN, small_edition
 from tests.unit.test_publisher_lists import variants
 
 SMALL = small_edition()
@@ -109,3 +110,44 @@ def test_who_is_on_no_list_or_only_among_the_removed_gets_no_proof() -> None:
     document = read_document(SMALL.lists[0].value)
     assert inclusion_proof(document, "r-9") is None
     assert inclusion_proof(document, "r-1") is not None
+
+
+def test_a_list_that_does_not_verify_proves_nothing(folder: Path) -> None:
+    path = folder / "2027-commune" / "2" / "lists" / "S-1.json"
+    content = json.loads(path.read_bytes())
+    content["entries"][0]["sex"] = "male"
+    path.write_bytes(canonical(content))
+    report = verify_paths([folder], [KEY], voter=content["entries"][1]["registration_id"])
+    assert report.faults and not report.proofs
+
+
+@pytest.mark.parametrize("number", [2**53, 2**60, -1, 10**400])
+def test_a_number_without_canonical_form_is_no_document(number: int) -> None:
+    for output in SMALL.outputs():
+        content = json.loads(output.value or b"")
+        head = content.get("list") or content["manifest"]
+        for name in [each for each in head if isinstance(head[each], int)]:
+            changed = {**content, "list" if "list" in content else "manifest": {**head, name: number}}
+            with pytest.raises(NoDocument):
+                read_document(json.dumps(changed).encode())
+
+
+def test_a_station_belongs_to_one_province_and_to_its_own() -> None:
+    stranger = small_edition()
+    rows = [(each.station, each.count, each.root) for each in stranger.lists]
+    provinces = {
+        "01": province_manifest(stranger.edition, "01", rows[:1], {}, SIGN),
+        "02": province_manifest(stranger.edition, "02", rows, {}, SIGN),
+    }
+    roll = roll_manifest(stranger.edition, provinces, bytes(32), SIGN)
+    values = [
+        *(each.value for each in stranger.lists),
+        *(each.value for each in provinces.values()),
+        roll.value,
+    ]
+    documents = [read_document(value) for value in values]
+    assert not any(faults_of(document, [KEY]) for document in documents)
+    assert [fault for _, fault in edition_faults(documents)] == [
+        "S-1 is named in another province's manifest too",
+        "S-1 lies in another province",
+    ]
