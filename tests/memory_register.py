@@ -16,6 +16,7 @@ from services.publisher.editions import EditionStore
 from services.publisher.finalise import Finaliser
 from services.publisher.handler import PublisherHandler
 from services.publisher.lists import Edition
+from services.publisher.manifests import verified
 from services.publisher.store import RollStore
 from services.registration.handler import Parts, RegistrationHandler
 from services.registration.holdings import Holdings
@@ -120,9 +121,9 @@ class _Manifests:
     async def roll_manifest(self, edition: Edition, signing_key: bytes) -> dict[str, Any] | None:
         for record in self._topics.of(Topic.MANIFESTS, 0):
             if record.key == edition.name.encode():
-                told: dict[str, Any] = json.loads(record.value or b"")
-                key = signing.load_public_pem(signing_key)
-                return told if signing.verify_json(key, told["manifest"], told["signature"]) else None
+                found = verified(record.value or b"", edition, signing.load_public_pem(signing_key))
+                if found is not None:
+                    return found
         return None
 
 

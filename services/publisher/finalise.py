@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -129,10 +129,13 @@ class Finaliser:
         )
         if not self._mine:
             return
+        # Taken first, since the state grows meanwhile: one that is settled before the rest of its document is
+        # stored would never get that.
+        requests = list(state.finalise_requests)
         await self._store_verdicts(state)
         cause = None
         try:
-            async for request in self._pending(state):
+            async for request in self._pending(requests):
                 await self._judge(state, request, complete=min(ended))
         except Blocked as blocked:
             cause = blocked.cause
@@ -149,9 +152,8 @@ class Finaliser:
             await self._editions.save_verdicts(state.verdicts[each] for each in news)
             self._stored_verdicts = end
 
-    async def _pending(self, state: State) -> AsyncIterator[FinaliseRequest]:
+    async def _pending(self, requests: Sequence[FinaliseRequest]) -> AsyncIterator[FinaliseRequest]:
         """Those not judged yet, or not published to the end, in their order."""
-        requests = list(state.finalise_requests)
         refused = await self._editions.refused([each.command_id for each in requests])
         published = {
             version["command_id"]

@@ -1,18 +1,36 @@
 """What lies on `roll.manifests.v1`: a version whose roll manifest is there is never published again."""
 
-import json
 from typing import Any
 
 from aiokafka import TopicPartition
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from services.publisher.lists import Edition
 from shared import signing
+from shared.contracts import strict_json
+from shared.contracts.lists import RollManifest
 from shared.contracts.topics import Topic
 from shared.runtime.clients import connection_options, reader_options
 from shared.runtime.errors import TransientError
 from shared.runtime.outages import is_outage
 from shared.runtime.tolerant import TolerantConsumer
 from shared.settings import Settings
+
+
+def verified(value: bytes, edition: Edition, key: Ed25519PublicKey) -> dict[str, Any] | None:
+    """The roll manifest in a message, if it is this edition's and signed with `key`.
+
+    Whoever may write to the topic cannot sign, but can send any bytes, and signed ones again under any key.
+    """
+    try:
+        manifest: dict[str, Any] = strict_json.loads(value)
+        RollManifest.model_validate(manifest)
+    except ValueError:
+        return None
+    head = manifest["manifest"]
+    if any(head[name] != content for name, content in edition.head().items()):
+        return None
+    return manifest if signing.verify_json(key, head, manifest["signature"]) else None
 
 
 class ManifestTopic:
@@ -28,12 +46,9 @@ class ManifestTopic:
         """
         key = signing.load_public_pem(signing_key)
         for value in await self._values(edition.name.encode()):
-            try:
-                manifest: dict[str, Any] = json.loads(value)
-                if signing.verify_json(key, manifest["manifest"], manifest["signature"]):
-                    return manifest
-            except (ValueError, LookupError, TypeError, AttributeError):
-                continue  # somebody else's: whoever may write to the topic cannot sign
+            manifest = verified(value, edition, key)
+            if manifest is not None:
+                return manifest
         return None
 
     async def _values(self, key: bytes) -> list[bytes]:

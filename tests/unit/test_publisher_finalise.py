@@ -13,6 +13,7 @@ from services.publisher.handler import PublisherHandler
 from services.publisher.registrations import Registration
 from services.publisher.store import RollStore
 from shared.commands.feed import CommandFeed
+from shared.commands.state import Verdict
 from shared.contracts.topics import Topic
 from shared.metrics import Metrics
 from shared.progress import ProgressStore
@@ -314,3 +315,44 @@ async def test_verdicts_of_all_commands_are_stored() -> None:
 def blocked(finaliser: Finaliser) -> set[str]:
     gauge = finaliser._metrics.finalised_blocked
     return {cause for cause in CAUSES if gauge.labels(cause=cause)._value.get() == 1}
+
+
+async def test_a_signed_manifest_sent_again_under_another_version_stops_nobody() -> None:
+    desk = await first_version()
+    await desk.finaliser()._judge_all()
+    whole = {record.key: record.value for record in desk.topics.of(Topic.MANIFESTS, 0)}
+    for at, key in enumerate([b"roll-1/1", b"roll-1/01/1", None]):
+        value = whole[key] if key else b"[" * 100_000
+        forged = Record(Topic.MANIFESTS.value, 0, at, 0, b"roll-1/2", value, ())
+        desk.topics.of(Topic.MANIFESTS, 0).insert(0, forged)
+    desk.commands.finalise()
+    await desk.finaliser()._judge_all()
+    versions = await desk.editions.versions()
+    assert [(each["version"], each["state"]) for each in versions] == [(1, "published"), (2, "published")]
+    last = json.loads(desk.topics.of(Topic.MANIFESTS, 0)[-1].value or b"")
+    assert last["manifest"]["version"] == 2 and "roll_root" in last["manifest"]
+
+
+async def test_a_command_that_comes_while_verdicts_are_stored_gets_its_whole_document() -> None:
+    desk = await first_version()
+    desk.commands.finalise(epoch=9)
+    finaliser = desk.finaliser()
+    feed = cast(MemoryFeed, finaliser._commands)
+    grown, log = feed.state, list(desk._log())
+    young = MemoryFeed(REGISTER, log[:-2], MemoryFiles(desk.commands.files))
+    await young.wait_for_end()
+    feed.state = young.state
+    save = desk.editions.save_verdicts
+
+    async def meanwhile(verdicts: Iterable[Verdict]) -> None:
+        await save(list(verdicts))
+        young.state.finalise_requests[:] = grown.finalise_requests
+        young.state.verdict_log[:] = grown.verdict_log
+        young.state.verdicts.update(grown.verdicts)
+
+    desk.editions.save_verdicts = meanwhile  # type: ignore[method-assign]
+    await finaliser._judge_all()
+    await finaliser._judge_all()
+    found = await desk.mongo.as_mongo().find_by_ids("commands", [grown.finalise_requests[-1].command_id])
+    assert found[0]["verdict"] == "refused"
+    assert found[0]["command_type"] == "rollstream.roll.finalised.v1" and found[0]["offset"] is not None
