@@ -71,9 +71,10 @@ def rule(
         if people[each].removal_reason is None and each not in dropped and _of_age(people[each], day)
     ]
     between = _between_standing(questions, persons, candidates)
-    if policy == "refuse" and between:
-        raise Refusal("undecided", sorted({(min(pair), max(pair)) for pair in between}))
-    return Ruling(dropped, _held(people, candidates, between))
+    barred = _barred(questions, persons, candidates)
+    if policy == "refuse" and (between or barred):
+        raise Refusal("undecided", sorted({(min(pair), max(pair)) for pair in (*between, *barred.items())}))
+    return Ruling(dropped, _held(people, between, barred))
 
 
 def absence(registration: Registration, ruling: Ruling, day: date) -> tuple[str, str | None] | None:
@@ -196,8 +197,23 @@ def _between_standing(
     return between
 
 
+def _barred(questions: Questions, persons: Persons, candidates: Sequence[str]) -> dict[str, str]:
+    """Who would stand, but was dropped on earlier versions for one who is dead, barred or too young.
+
+    Each with that one: to correct the data of a dead person's second registration does not bring it back.
+    """
+    standing = {persons.of(each): each for each in candidates}
+    barred: dict[str, str] = {}
+    for ids, kept in sorted(questions.preferred.items()):
+        dropped = ids[0] if kept == ids[1] else ids[1]
+        mine, theirs = persons.of(dropped), persons.of(kept)
+        if mine != theirs and mine in standing and theirs not in standing:
+            barred.setdefault(standing[mine], kept)
+    return barred
+
+
 def _held(
-    people: Mapping[str, Registration], candidates: Sequence[str], between: Mapping[tuple[str, str], bool]
+    people: Mapping[str, Registration], between: Mapping[tuple[str, str], bool], barred: Mapping[str, str]
 ) -> frozenset[str]:
     """Rule 5: walk by first acceptance, then id, and hold who has an undecided claim with one already kept.
 
@@ -208,8 +224,10 @@ def _held(
     for (mine, theirs), is_kept_meanwhile in between.items():
         claimed.setdefault(mine, []).append((theirs, is_kept_meanwhile))
     kept: set[str] = set()
-    held: set[str] = set()
-    for each in sorted(claimed, key=lambda candidate: (people[candidate].first_accepted_at, candidate)):
+    held = set(barred)
+    for each in sorted(
+        claimed.keys() - held, key=lambda candidate: (people[candidate].first_accepted_at, candidate)
+    ):
         if any(theirs in kept or (first and theirs not in held) for theirs, first in claimed[each]):
             held.add(each)
         else:

@@ -105,9 +105,11 @@ def decide(
     candidates = sorted(people.keys() - absent.keys())
 
     between = _between_standing(candidates, person, said)  # rule 5
-    if request.data.undecided == "refuse" and between:
-        raise Refusal("undecided", sorted({(min(pair), max(pair)) for pair in between}))
-    for held in _held(people, candidates, between):
+    barred = _kept_out(candidates, person, said)
+    if request.data.undecided == "refuse" and (between or barred):
+        raise Refusal("undecided", sorted({(min(pair), max(pair)) for pair in [*between, *barred]}))
+    out = {each for each, _ in barred}
+    for held in [*out, *_held(people, [each for each in candidates if each not in out], between, out)]:
         absent[held] = ("held", None)
     return Standing([each for each in candidates if each not in absent], absent)
 
@@ -220,11 +222,32 @@ def _between_standing(
     return between
 
 
-def _held(people: Population, candidates: list[str], between: dict[tuple[str, str], bool]) -> Iterable[str]:
-    """Walk by first acceptance, then id: who has an undecided claim with one already kept is held."""
+def _kept_out(candidates: list[str], person: dict[str, str], said: _Said) -> list[tuple[str, str]]:
+    """Rule 2 where the kept one cannot stand (dead, disenfranchised, too young): the other stays out, too.
+
+    Each with the kept one, the first in order of the pairs.
+    """
+    could = {person[candidate] for candidate in candidates}
+    found: dict[str, str] = {}
+    for ids in sorted(said.preferred):
+        keep = said.preferred[ids]
+        for candidate in candidates:
+            is_the_other = person[candidate] in {person[each] for each in ids if each != keep}
+            if is_the_other and person[candidate] != person[keep] and person[keep] not in could:
+                found.setdefault(candidate, keep)
+    return list(found.items())
+
+
+def _held(
+    people: Population, candidates: list[str], between: dict[tuple[str, str], bool], out: set[str]
+) -> Iterable[str]:
+    """Walk by first acceptance, then id: who has an undecided claim with one already kept is held.
+
+    `out` are held from the start, and nobody is held for them.
+    """
     order = sorted(candidates, key=lambda each: (people[each].first_accepted, each))
     kept: set[str] = set()
-    held: set[str] = set()
+    held: set[str] = set(out)
     for each in order:
         others = {theirs: prefers for (mine, theirs), prefers in between.items() if mine == each}
         if any(theirs in kept or (prefers and theirs not in held) for theirs, prefers in others.items()):

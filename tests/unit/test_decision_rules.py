@@ -171,16 +171,26 @@ def look(roll: Roll) -> str:
             if group[one] != group[other]:
                 for first, second, end in ((mine, theirs, other), (theirs, mine, one)):
                     asked[first, second] = asked.get((first, second), False) or keep == end
+    # Where the kept one has died, may not vote or is too young, a correction does not bring back the other.
+    buried = {
+        each
+        for pair, keep in open_pairs(roll, same).items()
+        if keep is not None and not could & group[keep] and pair - group[keep]
+        for each in could & group[next(iter(pair - {keep}))]
+    }
     if roll.request.undecided == "refuse":
-        assert (roll.refusal == "undecided") == bool(asked)
+        assert (roll.refusal == "undecided") == bool(asked or buried)
         assert roll.standing is None or roll.standing == could
         return "refuse"
     assert roll.standing is not None and roll.standing <= could
+    assert not buried & roll.standing
     held = could - roll.standing
     for one, other in asked:  # no two who may be one person both stand
         assert not {one, other} <= roll.standing
     order = {each: (roll.voters[each].accepted, each) for each in could}
-    for each in held:  # and nobody is held without cause: one who stands and was there first, or is preferred
+    for each in (
+        held - buried
+    ):  # and nobody is held without cause: one who stands and was there first, or is preferred
         others = {theirs: prefers for (mine, theirs), prefers in asked.items() if mine == each}
         assert any(
             (theirs in roll.standing and (order[theirs] < order[each] or prefers))
@@ -188,9 +198,14 @@ def look(roll: Roll) -> str:
             for theirs, prefers in others.items()
         )
     for mine, theirs in asked:  # who was kept by two people is not held for the one whom they dropped
-        if asked[mine, theirs] and not asked[theirs, mine] and mine in roll.standing and theirs in held:
+        if (
+            asked[mine, theirs]
+            and not asked[theirs, mine]
+            and mine in roll.standing
+            and theirs in held - buried
+        ):
             assert any(one == theirs and other != mine for one, other in asked)
-    return "held" if held else "nobody held"
+    return "buried" if buried else "held" if held else "nobody held"
 
 
 def test_of_every_history_those_stand_whom_the_rules_let_stand() -> None:
@@ -199,4 +214,4 @@ def test_of_every_history_those_stand_whom_the_rules_let_stand() -> None:
         history = life(seed, 48)
         result = replay(history.log, history.files, history.claims, history.signing_keys)
         seen |= {look(roll) for roll in rolls(history, result)}
-    assert seen >= {"contradictory", "refuse", "held", "nobody held"}
+    assert seen >= {"contradictory", "refuse", "held", "nobody held", "buried"}

@@ -311,3 +311,37 @@ def test_the_order_of_what_is_given_does_not_matter(
     for policy in get_args(Policy):
         again = outcome(dict(shuffled(who.items())), shuffled(claims), shuffled(rulings), policy)
         assert outcome(who, claims, rulings, policy) == again
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        registration("a", removal="deceased"),
+        registration("a", removal="disenfranchised"),
+        registration("a", born="2010-01-01"),
+    ],
+)
+def test_a_correction_does_not_bring_back_who_was_dropped_for_one_who_cannot_stand(
+    kept: Registration,
+) -> None:
+    who = people(kept, registration("b", data="corrected"))
+    rulings = [decided(pair("a", "b"), "a")]
+    assert absence(who["b"], judged(who, (), rulings, "hold_later"), DAY) == ("held", None)
+    with pytest.raises(Refusal) as refused:
+        judged(who, (), rulings)
+    assert (refused.value.reason, refused.value.names) == ("undecided", [("a", "b")])
+    answered = [*rulings, decided(pair("a", "b", others="corrected"), None, 11)]
+    assert standing(who, judged(who, (), answered)) == {"b"}
+
+
+def test_nobody_is_held_for_one_who_is_held_for_a_dead_person() -> None:
+    who = people(
+        registration("a", removal="deceased"), registration("b", data="corrected"), registration("c")
+    )
+    ruling = judged(who, [pair("b", "c", "corrected")], [decided(pair("a", "b"), "a")], "hold_later")
+    assert standing(who, ruling) == {"c"}
+
+
+def test_one_dropped_for_a_registration_that_was_an_error_comes_back() -> None:
+    who = people(registration("a", removal="erroneous"), registration("b", data="corrected"))
+    assert standing(who, judged(who, (), [decided(pair("a", "b"), "a")])) == {"b"}
