@@ -356,3 +356,19 @@ async def test_a_command_that_comes_while_verdicts_are_stored_gets_its_whole_doc
     found = await desk.mongo.as_mongo().find_by_ids("commands", [grown.finalise_requests[-1].command_id])
     assert found[0]["verdict"] == "refused"
     assert found[0]["command_type"] == "rollstream.roll.finalised.v1" and found[0]["offset"] is not None
+
+
+async def test_stations_that_cannot_be_read_refuse_the_roll_and_do_not_stop_the_publisher() -> None:
+    desk = Desk()
+    desk.commands.adopt("stations", STATIONS + b"S-4,,,nowhere,,2\n")
+    desk.commands.cut_off(1)
+    desk.commands.finalise()
+    await desk.epoch(1, *FIRST)
+    await desk.finaliser()._judge_all()
+    assert not desk.sent()
+    desk.commands.adopt("stations", STATIONS)
+    desk.commands.finalise()
+    await desk.finaliser()._judge_all()
+    assert [each["version"] for each in await desk.editions.versions()] == [1]
+    first, second = desk.finaliser()._commands.state.finalise_requests
+    assert await desk.editions.refused([first.command_id, second.command_id]) == {first.command_id}
