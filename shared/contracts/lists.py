@@ -92,7 +92,7 @@ class ListHead(_Head):
 
     station: Identifier
     """The polling station."""
-    commune: str
+    commune: Annotated[str, Field(pattern=r"^[0-9]{6}$")]
     """Code of the station's commune."""
     count: Annotated[int, Field(ge=0, le=750)]
     """Entries."""
@@ -130,7 +130,7 @@ class StationList(Strict):
 class ProvinceManifestHead(_Head):
     """What is signed of a province's manifest."""
 
-    province: str
+    province: Annotated[str, Field(pattern=r"^[0-9]{2}$")]
     """Code of the province."""
     stations: Number
     """Lists of the province."""
