@@ -48,10 +48,13 @@ class Pipeline:
     sent: int = 0
 
     async def start(self, name: str, instance: int = 1) -> RunningService:
-        """Start a service and wait until it takes part; the same instance takes its partitions back."""
+        """Start a service and wait until it takes part; the same instance takes its partitions back.
+
+        The first instance goes by the service's name, others by `<name>-<instance>`.
+        """
         service = await start_service(name, self.environment, self.directory / "logs", instance)
         services = dict(self.demo.services)
-        services[name] = service
+        services[name if instance == 1 else f"{name}-{instance}"] = service
         self.demo.services = services
         await wait_live(service, "/health/ready")
         return service
