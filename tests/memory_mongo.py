@@ -117,9 +117,11 @@ def _matches(document: Document, condition: Mapping[str, Any]) -> bool:
 
 
 def _member(value: Any, path: str) -> Any:
-    """What a dotted path names; of a list, what it names in each element."""
+    """What a dotted path names; of a list, the element of that number or what it names in each element."""
     for name in path.split("."):
-        if isinstance(value, list):
+        if isinstance(value, list) and name.isdigit():
+            value = value[int(name)] if int(name) < len(value) else None
+        elif isinstance(value, list):
             value = [each.get(name) for each in value]
         else:
             value = value.get(name) if isinstance(value, dict) else None
@@ -135,6 +137,8 @@ def _agrees(value: Any, asked: Any) -> bool:
         "$gte": lambda bound: value >= bound,
         "$in": lambda bound: value in bound,
     }
+    if "$exists" in asked:
+        return (value is not None) is asked["$exists"]
     if isinstance(value, list):
         return any(_agrees(each, asked) for each in value)
     return value is not None and all(tests[operator](bound) for operator, bound in asked.items())

@@ -168,15 +168,13 @@ class Pipeline:
     async def dump(self) -> dict[str, list[dict[str, Any]]]:
         """Every document that operators read, by collection, in order of id.
 
-        A batch's sequences are sets, stored as arrays in the order of their arrival from many partitions, and
-        its count of writes says how batches were cut: neither is part of what it says.
+        A batch's sequences are sets, stored as arrays in the order of their arrival from many partitions.
         """
         found = {
             name: await self.demo.mongo.collection(name).find({}).sort("_id", 1).to_list(None)
             for name in COLLECTIONS
         }
         for batch in found["capture_batches"]:
-            batch.pop("changes", None)
             for name in ("received", "taken"):
                 if name in batch:
                     batch[name] = sorted(batch[name])

@@ -16,6 +16,11 @@ MOST_LISTED = 40_000
 """Sequences that a receipt lists as missing, and as rejected: more would not fit a message."""
 
 
+SETS = ("received", "taken", "closes")
+"""The members of a stored batch that only grow: sequences of any event, sequences of events that were not
+rejected, accepted closes."""
+
+
 @dataclass(slots=True)
 class BatchChange:
     """What a handler's batch adds to a capture batch; `answer`: its receipt may have to be sent."""
@@ -26,16 +31,13 @@ class BatchChange:
     answer: bool = False
 
     def update(self) -> dict[str, Any]:
-        """The change for the store; `changes` tells a reader that something may have moved."""
-        added: dict[str, list[Any]] = {
-            "received": sorted(self.received),
-            "taken": sorted(self.taken),
-            "closes": [close.document() for close in self.closes],
-        }
-        return {
-            "$addToSet": {name: {"$each": values} for name, values in added.items()},
-            "$inc": {"changes": 1},
-        }
+        """The change for the store."""
+        added = (
+            sorted(self.received),
+            sorted(self.taken),
+            [close.document() for close in self.closes],
+        )
+        return {"$addToSet": {name: {"$each": each} for name, each in zip(SETS, added, strict=True)}}
 
 
 class BatchChanges:

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
+from services.registration.batches import SETS
 from services.registration.history import Close
 from services.registration.markers import Epochs
 from services.registration.registrations import Registration
@@ -91,13 +92,17 @@ class Store:
     ) -> list[str]:
         """Set what operators read, (document, summary), if the batch is still as it was read.
 
-        Answers the ids of those that have changed.
+        Its sets only grow, so it is unless one of them has more members now. Answers the ids of those that
+        have changed.
         """
         lost = await self._mongo.write(
             BATCHES,
             [
                 UpdateOne(
-                    {"_id": document["_id"], "changes": document["changes"]},
+                    {
+                        "_id": document["_id"],
+                        **{f"{name}.{len(document.get(name, ()))}": {"$exists": False} for name in SETS},
+                    },
                     {"$set": dict(summary)},
                     upsert=True,
                 )

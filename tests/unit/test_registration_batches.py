@@ -35,12 +35,10 @@ def close(first: int = 1, last: int = 3, offset: int = 10) -> Close:
 
 
 def apply(document: dict[str, Any], update: dict[str, Any]) -> None:
-    """`$addToSet` and `$inc`, as the store does them."""
+    """`$addToSet`, as the store does it."""
     for name, each in update["$addToSet"].items():
         values = document.setdefault(name, [])
         values += [value for value in each["$each"] if value not in values]
-    for name, by in update["$inc"].items():
-        document[name] = document.get(name, 0) + by
 
 
 def stored(*changes: BatchChange) -> dict[str, Any]:
