@@ -183,7 +183,7 @@ METRICS: tuple[Metric, ...] = (
         "gauge",
         ("cause",),
         "bool",
-        "1 while a finalised waits, by cause (epoch, reference); refusals are in the collection commands.",
+        "1 while a finalised waits, by cause: epoch, reference, signing_key; commands has the refusals.",
     ),
     Metric(
         "reference_waiting",

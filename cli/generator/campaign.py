@@ -13,7 +13,6 @@ from cli.generator.places import NO_SUCH_PROVINCE, Station
 from cli.generator.rates import Rates, at_least_one
 
 FIRST_ROUND_DAYS = 14
-LAST_DAY = 34
 REMOVAL_SHARES = {"deceased": 0.4, "moved": 0.3, "duplicate": 0.1, "disenfranchised": 0.1, "erroneous": 0.1}
 CHOSE_STATION = 0.06
 COMMUNE_ONLY = 0.01
