@@ -1,9 +1,9 @@
 """The real engines: Apache Kafka 4 (KRaft, one node) from Maven and the store `secantusd-rs` built by cargo.
 
-`python -m tests.engines` starts both with data under `.rollstream/real`, prints the variables that name
-them, and stays until Ctrl-C; with `--fetch` it only makes the programs that are missing in
-`.rollstream/engines` (needs java, mvn, cargo and cmake). `ROLLSTREAM_TEST_KAFKA_LIBS` (a folder of jars) and
-`ROLLSTREAM_TEST_SECANTUSD` (a program) name present ones.
+`python -m tests.engines [FOLDER]` starts both with data in FOLDER (else `.rollstream/real`), prints the
+variables that name them, and stays until Ctrl-C; with `--fetch` it only makes the programs that are missing
+in `.rollstream/engines` (needs java, mvn, cargo and cmake). `ROLLSTREAM_TEST_KAFKA_LIBS` (a folder of jars)
+and `ROLLSTREAM_TEST_SECANTUSD` (a program) name present ones.
 """
 
 from __future__ import annotations
@@ -139,4 +139,4 @@ if __name__ == "__main__":
         fetch()
     else:
         with contextlib.suppress(KeyboardInterrupt):
-            asyncio.run(_serve(ROOT / ".rollstream/real"))
+            asyncio.run(_serve(Path(sys.argv[1]) if sys.argv[1:] else ROOT / ".rollstream/real"))

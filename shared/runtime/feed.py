@@ -5,10 +5,10 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
 import structlog
-from aiokafka import TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from shared.metrics import Metrics
-from shared.runtime.clients import connection_options, reader_options
+from shared.runtime.clients import connection_options, make_reader, reader_options
 from shared.runtime.errors import StopService, TransientError
 from shared.runtime.outages import is_outage
 from shared.runtime.record import Record
@@ -44,7 +44,7 @@ class TopicFeed:
         self._metrics = metrics
         self._next = {TopicPartition(topic, number): 0 for number in range(partitions)}
         self._moved = asyncio.Condition()
-        self._consumer: TolerantConsumer | None = None
+        self._probe: AIOKafkaConsumer | None = None  # there while the feed is connected
         self._failure: BaseException | None = None
 
     async def run(self) -> None:
@@ -81,7 +81,7 @@ class TopicFeed:
         """
         try:
             async with asyncio.timeout(timeout):
-                await self.wait_for(lambda: self._consumer is not None)
+                await self.wait_for(lambda: self._probe is not None)
                 ends = await self._ends()
                 await self.wait_for(lambda: self._lag(ends) == 0)
         except TimeoutError:
@@ -91,14 +91,14 @@ class TopicFeed:
         return sum(max(0, end - self._next[partition]) for partition, end in ends.items())
 
     async def _ends(self) -> Mapping[TopicPartition, int]:
-        consumer = self._consumer
-        if consumer is None:
+        probe = self._probe
+        if probe is None:
             raise TransientError(f"{self._topic} is out of reach")
         try:
-            ends: Mapping[TopicPartition, int] = await consumer.end_offsets(list(self._next))
+            ends: Mapping[TopicPartition, int] = await probe.end_offsets(list(self._next))
         except Exception as error:
-            # A consumer that is being made anew may say anything.
-            if not is_outage(error) and self._consumer is consumer:
+            # A client that is being made anew may say anything.
+            if not is_outage(error) and self._probe is probe:
                 raise
             raise TransientError(f"{self._topic} is out of reach") from error
         if self._metrics is not None:
@@ -130,20 +130,25 @@ class TopicFeed:
             group_id=None,
             enable_auto_commit=False,
         )
+        # A broker answers the requests of one connection in turn: on the consumer's own, asking for the ends
+        # would wait until its fetch is answered, 500 ms when nothing comes.
+        probe = make_reader(self._settings, f"rollstream-{self._name}-ends")
         try:
             await consumer.start()
+            await probe.start()
             if self._topic not in await consumer.topics():
                 raise TransientError(f"{self._topic} does not exist")
             consumer.assign(list(self._next))
             await self._require_same_topic(consumer)
             for partition, position in self._next.items():
                 consumer.seek(partition, position)
-            self._consumer = consumer
+            self._probe = probe
             await self.notify()
             yield consumer
         finally:
-            self._consumer = None
+            self._probe = None
             await consumer.stop()
+            await probe.stop()
 
     async def _require_same_topic(self, consumer: TolerantConsumer) -> None:
         firsts = await consumer.beginning_offsets(list(self._next))
