@@ -30,7 +30,7 @@ demo: $(STAMP) ## run the whole system on embedded engines; ARGS="--events 5000 
 
 .PHONY: test
 test: $(STAMP) ## unit and integration tests on embedded engines
-	$(BIN)/python -m pytest -m "not engines" $(ARGS)
+	$(BIN)/python -m pytest -m "not engines" -n auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 .PHONY: test-engines
 test-engines: $(STAMP) ## the same and more on Apache Kafka 4 and a built store (needs java, mvn, cargo, cmake)
