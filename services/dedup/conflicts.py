@@ -1,10 +1,12 @@
 """What is to be said of a pair: open, decided or void. Always computed anew, never only set. Pure."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from services.dedup.ledger import Ledger
-from shared.commands.state import Decision, State
+from services.dedup.rulings import Rulings, ids_of
+from shared.commands.state import Decision
 from shared.contracts.identity import VersionId, claim_id, ordered_pair
 from shared.timestamps import rfc3339
 
@@ -15,8 +17,8 @@ Status = Literal["open", "decided", "void"]
 class AsOf:
     """What a conflict was computed from: each part only grows, so a conflict never goes back.
 
-    `command_offset` is that of the pair's last decision or reversal (-1: none), `sources` the offsets of the
-    newest event of both registrations, `finalised` the newest finalised epoch (0: none).
+    `command_offset` is that of the last decision or reversal that matters to the pair (-1: none), `sources`
+    the offsets of the newest event of both registrations, `finalised` the newest finalised epoch (0: none).
     """
 
     command_offset: int
@@ -49,17 +51,28 @@ class Conflict:
     as_of: AsOf
 
 
-def judge(one: VersionId, other: VersionId, ledger: Ledger, commands: State, finalised: int) -> Conflict:
-    """Compute a conflict from what is known of both registrations and of the commands.
+def judge(
+    one: VersionId,
+    other: VersionId,
+    ledger: Ledger,
+    rulings: Rulings,
+    finalised: int,
+    is_claim: Callable[[VersionId, VersionId], bool],
+) -> Conflict:
+    """Compute a conflict from what is known of both registrations and of the decisions.
 
-    It is void when the two versions are in no epoch current together, from the newest finalised one on.
+    It is void when the two versions are in no epoch current together, from the newest finalised one on, or
+    when nobody asks: it was kept for a `same_person` on earlier versions that is no longer in force.
     """
     pair = ordered_pair(one, other)
-    last = commands.last_change_of(pair)
+    last = rulings.last_change(pair)
     decision = last.decision if last else None
     status: Status = "void"
     if ledger.both_current(*pair, since=finalised):
-        status = "decided" if decision else "open"
+        if decision:
+            status = "decided"
+        elif last or _is_asked(pair, rulings, is_claim):
+            status = "open"
     accepted = [ledger.accepted_at(*version) for version in pair]
     times = [each for each in accepted if each is not None]
     return Conflict(
@@ -69,11 +82,19 @@ def judge(one: VersionId, other: VersionId, ledger: Ledger, commands: State, fin
         decision=_document(decision) if decision else None,
         found_at=rfc3339(max(times)) if len(times) == len(pair) else None,
         as_of=AsOf(
-            command_offset=last.command_offset if last else -1,
+            command_offset=rulings.last_offset(pair),
             sources=(ledger.latest_offset(pair[0][0]), ledger.latest_offset(pair[1][0])),
             finalised=finalised,
         ),
     )
+
+
+def _is_asked(
+    pair: tuple[VersionId, VersionId], rulings: Rulings, is_claim: Callable[[VersionId, VersionId], bool]
+) -> bool:
+    """Whether these versions, never decided on, are a question: a claim, or rule 2 of the contract."""
+    ids = ids_of(pair)
+    return not rulings.were_one_person(ids) or rulings.are_one_person(ids) or is_claim(*pair)
 
 
 def _document(decision: Decision) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from services.dedup.matching import Matcher
 from services.dedup.model import load_model
 from services.dedup.records import AcceptedRecord, read
 from shared.commands.feed import CommandFeed
+from shared.contracts.identity import VersionId
 from shared.contracts.topics import Topic
 from shared.metrics import Metrics
 from shared.reference import MissingReference, ReferenceStore
@@ -83,6 +84,10 @@ class IndexFeed:
         if self._matching is None:
             raise RuntimeError("no model yet: wait for the feed to be ready")
         return self._matching
+
+    def is_claim(self, one: VersionId, other: VersionId) -> bool:
+        """Whether two versions that were read are a claim."""
+        return self.matching.matcher.is_claim(one, other)
 
     async def _load_model(self) -> None:
         state = await self._commands.wait_for(lambda state: state.ready_for_epoch(1))

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -10,6 +10,7 @@ import structlog
 from services.dedup.conflicts import Conflict, judge
 from services.dedup.feed import IndexFeed
 from services.dedup.ledger import Ledger
+from services.dedup.rulings import Ids, Rulings, ids_of
 from services.dedup.store import ConflictStore
 from shared.commands.feed import CommandFeed
 from shared.contracts.identity import VersionId, ordered_pair
@@ -39,7 +40,8 @@ _REPORTED: Facts = {
     "model": None,
     "epoch": None,
 }
-"""What is said of a pair that officers decided on and no claim is known of."""
+"""What is said of a pair that officers decided on, on these versions or on earlier ones, and no claim is
+known of."""
 
 _log = structlog.get_logger()
 
@@ -64,7 +66,7 @@ class ConflictKeeper:
         self._metrics = metrics
         self._finalised = 0
         self._swept = 0  # the newest finalised epoch for which every conflict was computed anew
-        self._named: set[str] = set()  # registrations that a decision names, also such as have yet to arrive
+        self._rulings = Rulings(commands.state.decision_log)
 
     async def found(self, claims: Mapping[Pair, Facts]) -> None:
         """Store the conflicts of claims, with what the matching says of each."""
@@ -75,10 +77,17 @@ class ConflictKeeper:
         ids = [
             each
             for each in dict.fromkeys(registration_ids)
-            if self._ledger.changed(each) or each in self._named
+            if self._ledger.changed(each) or self._rulings.names(each)
         ]
         if ids:
-            await self.recompute(map(_pair_of, await self._store.of_registrations(ids)))
+            await self._recompute_all(
+                map(_pair_of, await self._store.of_registrations(ids)),
+                lambda: [
+                    (min(each, other), max(each, other))
+                    for each in ids
+                    for other in self._rulings.partners(each)
+                ],
+            )
 
     async def recompute(self, pairs: Iterable[Pair]) -> None:
         """Compute these conflicts anew; a pair that has none opens one of class `reported`."""
@@ -89,6 +98,25 @@ class ConflictKeeper:
                 await self._save(chunk, claimed=False)
                 chunk = {}
         await self._save(chunk, claimed=False)
+
+    async def _recompute_all(self, pairs: Iterable[Pair], one_person: Callable[[], Iterable[Ids]]) -> None:
+        """Compute these conflicts anew, and then those of every pair of versions of `one_person`.
+
+        The latter is asked for when the former are stored and all is read that was there by then. So of two
+        processes, one with a new version and one with a new decision, whichever is second has both: it meets
+        the other's conflict, or reads its record.
+        """
+        known = dict.fromkeys(pairs)
+        await self.recompute(known)
+        await self.recompute(
+            [
+                pair
+                for one, other in dict.fromkeys(one_person())
+                for digest in self._ledger.digests(one)
+                for other_digest in self._ledger.digests(other)
+                if (pair := ((one, digest), (other, other_digest))) not in known
+            ]
+        )
 
     async def ready(self) -> None:
         """Nothing waits for conflicts of the past: `run` catches up beside the batches."""
@@ -117,8 +145,11 @@ class ConflictKeeper:
     async def _follow(self, followed: int) -> int:
         """Recompute what decisions from number `followed` on are about; answers the number of the next."""
         changes = self._commands.state.decision_log[followed:]
-        self._named.update(id_ for change in changes for id_, _ in change.pair)
-        await self.recompute({change.pair: None for change in changes})
+        ids = dict.fromkeys(ids_of(change.pair) for change in changes)
+        await self._recompute_all(
+            (pair for each in ids for pair in self._rulings.pairs(each)),
+            lambda: filter(self._rulings.were_one_person, ids),
+        )
         self._finalised = max(self._finalised, await self._store.newest_finalised())
         if (newest := self._finalised) > self._swept:
             await self.recompute([_pair_of(document) async for document in self._store.all_pairs()])
@@ -164,7 +195,7 @@ class ConflictKeeper:
         self._finalised = max(self._finalised, await self._store.newest_finalised())
 
     def _judge(self, pair: Pair) -> Conflict:
-        return judge(*pair, self._ledger, self._commands.state, self._finalised)
+        return judge(*pair, self._ledger, self._rulings, self._finalised, self._feed.is_claim)
 
 
 def _pair_of(document: Mapping[str, Any]) -> Pair:

@@ -46,6 +46,11 @@ class Ledger:
                 return each.accepted_at
         return None
 
+    def digests(self, registration_id: str) -> tuple[str, ...]:
+        """Every distinct digest that the registration has had, in the order of their first appearances."""
+        known = self._appearances.get(registration_id, ())
+        return tuple(dict.fromkeys(each.digest for each in known))
+
     def changed(self, registration_id: str) -> bool:
         """Whether the registration has had more than one version."""
         return len(self._appearances.get(registration_id, ())) > 1

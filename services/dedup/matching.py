@@ -12,6 +12,7 @@ from services.dedup.levels import compare
 from services.dedup.model import Model
 from services.dedup.scoring import Evidence, Scorer, patterns_of
 from services.dedup.version import Version, version_of
+from shared.contracts.identity import VersionId
 
 __all__ = ["Claim", "ClaimClass", "Evidence", "Matcher", "Version", "version_of"]
 
@@ -78,6 +79,19 @@ class Matcher:
         for claims in found.values():
             claims.sort(key=lambda each: (each.registration_id, each.digest))
         return [list(found[row]) for row in rows]
+
+    def is_claim(self, one: VersionId, other: VersionId) -> bool:
+        """Whether two versions, both held, are a claim."""
+        table = self._index.table
+        row, other_row = table.find(*one), table.find(*other)
+        if row is None or other_row is None:
+            return False
+        mine, others = self._index.candidates([row])
+        mine, others = mine[others == other_row], others[others == other_row]
+        if not len(mine):
+            return False
+        patterns = patterns_of(compare(table.rows[mine], table.rows[others], table.names))
+        return len(self._scorer.claimed(patterns)) > 0
 
     def _claim(self, asked: list[int], found: dict[int, list[Claim]]) -> None:
         mine, others = self._index.candidates(asked)

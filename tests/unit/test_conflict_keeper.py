@@ -1,104 +1,15 @@
 """Conflicts follow claims, versions and decisions, whichever process writes and in which order."""
 
 from collections.abc import Awaitable, Callable
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
-from services.dedup.conflicts import judge
-from services.dedup.feed import IndexFeed
-from services.dedup.keeper import ConflictKeeper, Pair
-from services.dedup.ledger import Appearance, Ledger
-from services.dedup.store import CONFLICTS, ConflictStore
-from shared.commands.feed import CommandFeed
-from shared.commands.state import Decision, DecisionChange, State
+from services.dedup.store import CONFLICTS
+from shared.commands.state import State
 from shared.contracts.identity import claim_id, ordered_pair
-from shared.metrics import Metrics
 from shared.runtime.errors import TransientError
-from tests.memory_mongo import MemoryMongo
-
-FACTS = {
-    "class": "multiple_registration",
-    "probability": 0.99,
-    "weight": 12.5,
-    "evidence": [{"field": "name", "level": "equal", "weight": 12.5}],
-    "model": "m" * 64,
-    "epoch": 1,
-}
-A1, A2, B1 = ("a", "1" * 64), ("a", "2" * 64), ("b", "3" * 64)
-PAIR: Pair = (A1, B1)
-
-
-class World:
-    """The topics: accepted versions and decisions, in their order."""
-
-    def __init__(self) -> None:
-        self.versions: list[tuple[str, Appearance]] = []
-        self.decisions: list[DecisionChange] = []
-
-    def version(self, id_: str, digest: str, epoch: int = 1) -> None:
-        offset = len(self.versions)
-        self.versions.append((id_, Appearance(offset, epoch, digest, accepted_at=1000 * offset)))
-
-    def decide(self, pair: Pair = PAIR, keep: str | None = "a", reverse: bool = False) -> None:
-        offset = 10 + len(self.decisions)
-        decision = Decision(pair, "same_person", keep, f"c-{offset}", offset, ("one", "two"), "seen")
-        self.decisions.append(DecisionChange(pair, None if reverse else decision, offset))
-
-
-class Process:
-    """One dedup process: it knows of the world what it has read."""
-
-    def __init__(self, world: World, mongo: MemoryMongo) -> None:
-        self.world, self.mongo = world, mongo
-        self.ledger, self.state = Ledger(), State("kh-test")
-        self.followed = 0
-        self.keeper = ConflictKeeper(
-            ConflictStore(mongo.as_mongo()),
-            self.ledger,
-            cast(IndexFeed, self),
-            cast(CommandFeed, self),
-            Metrics("dedup"),
-        )
-
-    # In the place of both feeds
-
-    async def catch_up(self, timeout: float | None = None) -> None:
-        for id_, appearance in self.world.versions:
-            self.ledger.add(id_, appearance)
-
-    async def wait_for_end(self) -> State:
-        for at, change in enumerate(self.world.decisions[len(self.state.decision_log) :]):
-            self.state.record(change.command_offset, bytes([at]), (), change)
-        return self.state
-
-    # What the handler and `run` do
-
-    async def take(self, *ids: str, claims: dict[Pair, Any] | None = None) -> None:
-        """A batch with records of these registrations."""
-        await self.catch_up()
-        await self.keeper.found(claims or {})
-        await self.keeper.changed(ids)
-
-    async def follow(self) -> None:
-        await self.wait_for_end()
-        self.followed = await self.keeper._follow(self.followed)
-
-
-class Scene:
-    def __init__(self) -> None:
-        self.world, self.mongo = World(), MemoryMongo()
-        self.process = self.another()
-
-    def another(self) -> Process:
-        return Process(self.world, self.mongo)
-
-    def conflict(self, pair: Pair = PAIR) -> dict[str, Any]:
-        return self.mongo.collection(CONFLICTS).documents[claim_id(*pair)]
-
-    async def publish(self, epoch: int) -> None:
-        rolls = self.mongo.collection("rolls").documents
-        rolls[f"r/{epoch}"] = {"_id": f"r/{epoch}", "state": "published", "epoch": epoch}
+from tests.conflict_world import A1, A2, B1, FACTS, PAIR, Process, Scene
 
 
 @pytest.fixture
@@ -255,7 +166,7 @@ async def test_a_process_that_is_behind_in_anything_never_takes_a_conflict_back(
     await late.catch_up()
     await happens(scene)
     before = dict(scene.conflict())
-    lost = await late.keeper._store.save([(judge(*PAIR, late.ledger, late.state, 0), FACTS, {})])
+    lost = await late.keeper._store.save([(late.keeper._judge(PAIR), FACTS, {})])
     assert lost == {0}
     assert scene.conflict() == before
     await late.keeper.found({PAIR: FACTS})  # reads on, and says the same

@@ -17,7 +17,7 @@ from shared.commands.feed import CommandFeed
 from shared.commands.state import State
 from shared.contracts.cloudevents import encode
 from shared.contracts.events import EventType
-from shared.contracts.identity import canonical
+from shared.contracts.identity import VersionId, canonical
 from shared.contracts.outputs import Checked
 from shared.contracts.topics import Topic
 from shared.metrics import Metrics
@@ -75,6 +75,9 @@ class Feed:
                 self._ledger.add(
                     content.registration_id, Appearance(content.offset, content.epoch, content.digest, 1000)
                 )
+
+    def is_claim(self, one: VersionId, other: VersionId) -> bool:
+        return self.matching.matcher.is_claim(one, other)
 
     async def wait_for_end(self) -> State:
         return self.state

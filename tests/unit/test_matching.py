@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from functools import cache
+from itertools import product
 
 import pytest
 from hypothesis import given, settings
@@ -135,6 +136,16 @@ def test_both_finders_say_the_same_of_a_pair() -> None:
         assert [replace(each, registration_id="", digest="") for each in one] == [
             replace(each, registration_id="", digest="") for each in two
         ]
+
+
+def test_whether_two_versions_are_a_claim_can_be_asked_of_them_alone() -> None:
+    matcher = Matcher(model())
+    for version in REGISTER:
+        matcher.insert(version)
+    ids = [(each.registration_id, each.digest) for each in REGISTER]
+    asked = {pair for pair in product(ids, ids) if matcher.is_claim(*pair)}
+    assert asked == {pair for one, other in everything() for pair in ((one, other), (other, one))}
+    assert not matcher.is_claim(ids[0], ("unknown", "00" * 32))
 
 
 def test_evidence_sums_to_the_weight_and_is_ordered_by_field() -> None:
