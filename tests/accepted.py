@@ -1,8 +1,10 @@
-"""Accepted records made by hand, for tests of what comes after registration."""
+"""Accepted records and a correction made by hand, for tests of what comes after registration."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from shared.contracts.cloudevents import encode
+from shared.contracts.events import EventType
 from shared.contracts.identity import canonical, digest
 from shared.contracts.outputs import Accepted, OutputType
 from shared.contracts.topics import Topic
@@ -59,4 +61,23 @@ def accepted(
         registration_id.encode(),
         canonical(record),
         encode("rollstream/registration/tests", f"{partition}/{offset}", OutputType.ACCEPTED),
+    )
+
+
+def correction(document: Mapping[str, Any]) -> Output:
+    """The event that makes of a registration, as it is stored, another person, whom nothing likens to it."""
+    data = {
+        "registration_id": document["_id"],
+        "revision": document["revision"] + 1,
+        "voter": voter(int(document["digest"][:8], 16)),
+        "residence": {"village_code": document["residence"]["village_code"]},
+        "polling_station": None,
+        "capture": document["capture"],
+    }
+    return Output(
+        Topic.EVENTS.value,
+        document["partition"],
+        document["_id"].encode(),
+        canonical(data),
+        encode("tests", f"correction-{document['_id']}", EventType.CORRECTED),
     )

@@ -13,6 +13,8 @@ from cli.engines import Engines, LocalEngine
 from cli.topics import partitions_of
 from shared.contracts.topics import Topic
 from shared.runtime.clients import make_reader
+from shared.runtime.outputs import Outputs
+from tests.accepted import correction
 from tests.pipeline import Pipeline, pipeline
 
 OUTPUTS = (Topic.ACCEPTED, Topic.REJECTED, Topic.CHECKED, Topic.LISTS, Topic.MANIFESTS, Topic.DEAD_LETTERS)
@@ -57,6 +59,24 @@ async def mid_stream_backup(register: Pipeline, count: int) -> dict[str, list[di
     return backup
 
 
+async def correct_a_decided_one(register: Pipeline) -> None:
+    """Correct someone after two officers decided on them: the question is open again, if not as a claim."""
+    mongo = register.demo.mongo
+    decided = await mongo.collection("conflicts").find_one(
+        {"status": "decided", "decision.decision": "same_person"}, sort=[("_id", 1)]
+    )
+    assert decided is not None
+    [kept] = await mongo.find_by_ids("registrations", [decided["decision"]["keep"]])
+    outputs = Outputs(register.demo.settings, "tests")
+    await outputs.send([correction(kept)])
+    await outputs.stop()
+    await register.settle()
+    again = await mongo.collection("conflicts").find_one(
+        {"status": "open", "class": "reported", "pair.registration_id": kept["_id"]}
+    )
+    assert again is not None
+
+
 async def test_a_dropped_database_and_an_old_backup_come_back_the_same_and_nothing_is_sent_anew(
     fresh_engines: Engines[LocalEngine], tmp_path: Path
 ) -> None:
@@ -65,7 +85,7 @@ async def test_a_dropped_database_and_an_old_backup_come_back_the_same_and_nothi
         backup = await mid_stream_backup(register, 350)
         await register.send()
         await register.finish()
-        await register.settle()
+        await correct_a_decided_one(register)
         await register.quiet()
         before, sent = await register.dump(), await ends(register)
         assert 0 < len(backup["registrations"]) < len(before["registrations"])
