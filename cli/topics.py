@@ -39,17 +39,11 @@ def partitions_of(settings: Settings, topic: Topic) -> int:
 
 def wanted(spec: TopicSpec, settings: Settings) -> dict[str, str]:
     """The topic's settings, in Kafka's names."""
-    config = {
-        "cleanup.policy": "compact" if spec.compacted else "delete",
-        "max.message.bytes": str(spec.max_message_bytes),
-        # Order and latency are judged by the broker's clock: laptops are wrong by days.
-        "message.timestamp.type": "LogAppendTime",
+    configuration = spec.configuration(settings.limits.message_bytes, settings.kafka.rejected_retention_days)
+    return {
+        **{name: str(value) for name, value in configuration.items()},
         "min.insync.replicas": str(settings.kafka.min_insync),
     }
-    if spec.unlimited_retention:
-        config["retention.ms"] = "-1"
-        config["retention.bytes"] = "-1"
-    return config
 
 
 async def ensure_topics(settings: Settings) -> list[TopicReport]:

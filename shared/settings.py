@@ -13,6 +13,8 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from shared.contracts.topics import MESSAGE_LIMIT, RETENTION_DAYS
+
 Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
 
 
@@ -55,6 +57,9 @@ class KafkaSettings(_Group):
     """Copies of each partition; 3 in production."""
     min_insync: int = Field(default=1, ge=1)
     """In-sync copies that must take a record before it counts as acknowledged; 2 in production."""
+    rejected_retention_days: int = Field(default=RETENTION_DAYS, ge=1, le=36_500)
+    """Days for which `registration.rejected.v1` is kept: longer than a device may be offline. No other topic
+    has such a setting: what a replay reads is kept without limit."""
     request_timeout_ms: int = Field(default=15_000, ge=100)
     """How long one request to a broker may take, in milliseconds."""
 
@@ -103,8 +108,10 @@ class MarkerSettings(_Group):
 class LimitSettings(_Group):
     """Bounds on what comes in."""
 
-    message_bytes: int = Field(default=1_048_576, ge=1)
-    """Largest record on a topic, in bytes: a list of 750 entries must fit. Dead letters may be twice that."""
+    message_bytes: int = Field(default=MESSAGE_LIMIT, ge=MESSAGE_LIMIT, le=64 * MESSAGE_LIMIT)
+    """Largest record on a topic, in bytes; twice that for dead letters, 4 times for lists, 8 times for
+    checked records and manifests. Not less than the default, into which all that is sent fits. An event may
+    have 64 KiB, whatever is set here."""
     dead_letters: int = Field(default=1_000, ge=1)
     """The service stops when more of the last `dead_letter_window` records than this were dead letters."""
     dead_letter_window: int = Field(default=10_000, ge=1)

@@ -21,12 +21,20 @@ class Topic(StrEnum):
 EVENT_LIMIT = 64 * 1024
 """Bytes of value plus headers (names and values) that an event may have."""
 
-MEBIBYTE = 1024 * 1024
+MESSAGE_LIMIT = 1024 * 1024
+"""Bytes of a record that every topic takes at least; a register may set more."""
+
+RETENTION_DAYS = 90
+"""Days for which rejections are kept, unless a register sets another number."""
 
 
 @dataclass(frozen=True, slots=True)
 class TopicSpec:
-    """What a topic must be. `partitions` None: the register's number; `max_message_bytes`: its limit."""
+    """What a topic must be.
+
+    `partitions` None: the register's number. `message_limits`: its limit, in limits of a message of the
+    register. What is neither compacted nor kept without limit is kept for as long as the register says.
+    """
 
     topic: Topic
     key: str
@@ -35,7 +43,25 @@ class TopicSpec:
     partitions: int | None = None
     compacted: bool = False
     unlimited_retention: bool = False
-    max_message_bytes: int = MEBIBYTE
+    message_limits: int = 1
+
+    def configuration(
+        self, message_bytes: int = MESSAGE_LIMIT, retention_days: int = RETENTION_DAYS
+    ) -> dict[str, str | int]:
+        """Its settings, in Kafka's names, for a register's limit of a message and retention of rejections.
+
+        Neither touches what a replay reads: that is kept without limit, whatever is set.
+        """
+        configuration: dict[str, str | int] = {"cleanup.policy": "compact" if self.compacted else "delete"}
+        if not self.compacted:
+            configuration["retention.ms"] = -1 if self.unlimited_retention else retention_days * 86_400_000
+            # A broker may have a default of its own, which would cut the topic by size.
+            configuration["retention.bytes"] = -1
+        return configuration | {
+            "max.message.bytes": self.message_limits * message_bytes,
+            # Order and latency are judged by the broker's clock: laptops are wrong by days.
+            "message.timestamp.type": "LogAppendTime",
+        }
 
 
 TOPICS: tuple[TopicSpec, ...] = (
@@ -56,7 +82,7 @@ TOPICS: tuple[TopicSpec, ...] = (
         "publisher",
         unlimited_retention=True,
         # A record carries all its claims; a name shared by thousands must not stop the line.
-        max_message_bytes=8 * MEBIBYTE,
+        message_limits=8,
     ),
     TopicSpec(
         Topic.COMMANDS,
@@ -72,7 +98,7 @@ TOPICS: tuple[TopicSpec, ...] = (
         "publisher",
         "downstream systems",
         compacted=True,
-        max_message_bytes=4 * MEBIBYTE,
+        message_limits=4,
     ),
     TopicSpec(
         Topic.MANIFESTS,
@@ -81,7 +107,7 @@ TOPICS: tuple[TopicSpec, ...] = (
         "downstream systems",
         partitions=1,
         compacted=True,
-        max_message_bytes=8 * MEBIBYTE,
+        message_limits=8,
     ),
     TopicSpec(
         Topic.DEAD_LETTERS,
@@ -90,9 +116,13 @@ TOPICS: tuple[TopicSpec, ...] = (
         "rollstream dlq",
         unlimited_retention=True,
         # Twice the source's: the original with its reasons must always fit.
-        max_message_bytes=2 * MEBIBYTE,
+        message_limits=2,
     ),
 )
+
+
+MOST_MESSAGE_LIMITS = max(spec.message_limits for spec in TOPICS)
+"""The largest limit of a topic, in limits of a message of the register."""
 
 
 def murmur2(data: bytes) -> int:

@@ -16,11 +16,8 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaConnectionError, KafkaError
 from aiokafka.helpers import create_ssl_context
 
-from shared.contracts.topics import TOPICS
+from shared.contracts.topics import MOST_MESSAGE_LIMITS
 from shared.settings import KafkaSettings, Settings
-
-LARGEST_MESSAGE = max(spec.max_message_bytes for spec in TOPICS)
-"""Largest record that any topic takes, in bytes."""
 
 
 def _ssl_context(kafka: KafkaSettings) -> ssl.SSLContext | None:
@@ -89,7 +86,7 @@ def producer_options(settings: Settings) -> dict[str, Any]:
         "linger_ms": 2,
         "max_batch_size": 131_072,
         # What a topic takes must not be refused here: a checked record carries all its claims.
-        "max_request_size": max(2 * settings.limits.message_bytes, LARGEST_MESSAGE),
+        "max_request_size": MOST_MESSAGE_LIMITS * settings.limits.message_bytes,
     }
 
 

@@ -128,9 +128,15 @@ async def test_a_register_from_its_first_key_to_its_verified_lists(
     assert "rollstream topics" in await shell.told("produce", "stream/events.jsonl")
     assert {state for _, state, _ in (await shell.run("topics", "--json")).json} == {"created"}
     assert {state for _, state, _ in (await shell.run("topics", "--json")).json} == {"ok"}
-    other = Terminal({**environment, "ROLLSTREAM_KAFKA__PARTITIONS": "5"}, tmp_path)
-    differing = await other.try_("topics")
-    assert differing.code == 1 and "partitions: is 3, should be 5" in differing.out
+    others = {"ROLLSTREAM_KAFKA__PARTITIONS": "5", "ROLLSTREAM_KAFKA__REJECTED_RETENTION_DAYS": "30"}
+    differing = await Terminal({**environment, **others}, tmp_path).try_("topics", "--json")
+    told = {topic: differences for topic, _, differences in differing.json}
+    assert differing.code == 1 and told["roll.commands.v1"] == []
+    assert told["registration.rejected.v1"] == [
+        "partitions: is 3, should be 5",
+        "retention.ms: is 7776000000, should be 2592000000",
+    ]
+    assert told["registration.events.v1"] == ["partitions: is 3, should be 5"]
     for _ in range(2):  # a second time has no effect: of one id the first message counts
         await shell.run("adopt", "--first", "register/adoptions.jsonl")
 

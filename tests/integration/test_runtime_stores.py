@@ -11,7 +11,7 @@ from aiokafka.errors import OutOfOrderSequenceNumber
 
 from shared.mongo import IndexModel, InsertOne, Mongo, StoreWriteError, UpdateOne
 from shared.progress import COLLECTION, ProgressStore
-from shared.runtime.clients import LARGEST_MESSAGE, make_reader
+from shared.runtime.clients import make_reader, producer_options
 from shared.runtime.errors import StopService, StoreRolledBack, TransientError
 from shared.runtime.first_records import FirstRecords
 from shared.runtime.outputs import Outputs
@@ -210,5 +210,7 @@ async def test_an_output_that_the_broker_will_never_take_stops_the_service(engin
     async with fresh_topic(engines.bootstrap_servers) as topic:
         outputs = Outputs(settings, "test")
         with pytest.raises(StopService, match="MessageSizeTooLargeError"):
-            await outputs.send([Output(topic.name, 0, b"k", b"v" * (LARGEST_MESSAGE + 1))])
+            await outputs.send(
+                [Output(topic.name, 0, b"k", b"v" * (producer_options(settings)["max_request_size"] + 1))]
+            )
         await outputs.stop()

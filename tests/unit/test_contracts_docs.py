@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 
 from shared.contracts import events, generate
 from shared.contracts.docs.schemas import MODELS
-from shared.contracts.topics import TOPICS
+from shared.contracts.topics import MESSAGE_LIMIT, TOPICS
 from shared.metrics import METRICS
 
 FILES = generate.documents()
@@ -142,7 +142,7 @@ def test_each_topic_is_a_channel_as_in_the_table_of_topics() -> None:
         configuration = kafka["topicConfiguration"]
         assert configuration["cleanup.policy"] == ["compact" if spec.compacted else "delete"]
         assert (configuration.get("retention.ms") == -1) is spec.unlimited_retention
-        assert configuration["max.message.bytes"] == spec.max_message_bytes
+        assert configuration["max.message.bytes"] == spec.message_limits * MESSAGE_LIMIT
 
 
 def test_every_reference_of_the_document_leads_somewhere() -> None:

@@ -79,13 +79,7 @@ def asyncapi(version: str) -> dict[str, Any]:
 
 
 def _channel(spec: TopicSpec) -> dict[str, Any]:
-    configuration: dict[str, Any] = {"cleanup.policy": ["compact" if spec.compacted else "delete"]}
-    if spec.unlimited_retention:
-        configuration |= {"retention.ms": -1, "retention.bytes": -1}
-    configuration |= {
-        "max.message.bytes": spec.max_message_bytes,
-        "message.timestamp.type": "LogAppendTime",
-    }
+    configuration = spec.configuration()
     fixed = spec.partitions is not None
     return {
         "address": spec.topic.value,
@@ -98,7 +92,10 @@ def _channel(spec: TopicSpec) -> dict[str, Any]:
             "kafka": {
                 "topic": spec.topic.value,
                 "partitions": spec.partitions or DEFAULT_PARTITIONS,
-                "topicConfiguration": configuration,
+                "topicConfiguration": {
+                    **configuration,
+                    "cleanup.policy": [configuration["cleanup.policy"]],
+                },
                 "bindingVersion": BINDING,
             }
         },

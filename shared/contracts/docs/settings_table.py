@@ -27,7 +27,7 @@ def variables() -> dict[str, FieldInfo]:
 def settings_table() -> str:
     """The table in Markdown."""
     rows = (
-        f"| `{name}` | {_default(field.get_default())} | {field.description} |\n"
+        f"| `{name}` | {_default(field.get_default())} | {' '.join(str(field.description).split())} |\n"
         for name, field in variables().items()
     )
     return _HEAD + "".join(rows)
