@@ -72,7 +72,7 @@ class TopicFeed:
         if isinstance(self._failure, StopService):
             raise self._failure
         if self._failure is not None:
-            raise StopService(f"the {self._name} feed has ended", cause=self._name) from self._failure
+            raise StopService(f"the {self._name} feed has ended", cause="background") from self._failure
 
     async def wait_for_end(self, timeout: float | None = None) -> None:
         """Return once everything was taken that lies on the topic now.
@@ -154,16 +154,16 @@ class TopicFeed:
         firsts = await consumer.beginning_offsets(list(self._next))
         ends = await consumer.end_offsets(list(self._next))
         if any(firsts.values()):
-            raise StopService(f"the first records are gone from {self._topic}", cause=self._name)
+            raise StopService(f"the first records are gone from {self._topic}", cause="log_truncated")
         if any(ends[partition] < position for partition, position in self._next.items()):
-            raise StopService(f"{self._topic} is shorter than what was read of it", cause=self._name)
+            raise StopService(f"{self._topic} is shorter than what was read of it", cause="log_truncated")
 
     async def _read(self, consumer: TolerantConsumer) -> None:
         for record in await consumer.poll(timeout_ms=POLL_MS, max_records=POLL_RECORDS):
             if record.fault not in (None, "headers"):
                 raise StopService(
                     f"{self._topic}/{record.partition} cannot be read at offset {record.offset}",
-                    cause=self._name,
+                    cause="own_topic",
                 )
             await self._take(record)
             self._next[TopicPartition(record.topic, record.partition)] = record.offset + 1

@@ -156,9 +156,9 @@ async def test_a_foreign_record_on_our_own_topics_stops_the_service_there_and_is
             )
             assert progress and progress["next_offset"] <= offset
             log = (tmp_path / "logs" / f"{name}-1.log").read_text().splitlines()
-            stops = [each["reason"] for each in map(json.loads, log) if each["event"] == "service stops"]
-            assert len(stops) == 2, "it did not stop again at its second start"
-            for reason in stops:
+            stops = [each for each in map(json.loads, log) if each["event"] == "service stops"]
+            assert [each["cause"] for each in stops] == 2 * ["own_topic"], "the first start, and the second"
+            for reason in (each["reason"] for each in stops):
                 assert f"{topic.value}/{PARTITION}" in reason
                 assert str(offset) in reason
             assert CANARY.decode() not in told(register) + metrics
