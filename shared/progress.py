@@ -6,7 +6,7 @@ a store that was written from other topics is told apart (aiokafka cannot read t
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from shared.mongo import Mongo, UpdateOne
@@ -70,15 +70,20 @@ class ProgressStore:
 
         Then the database was dropped or restored under this process, and what it holds in memory is wrong.
         """
-        held = [partition for partition in partitions if partition in self._written]
-        stored = await self._read(held)
-        for partition in held:
+        # As it is before the store is asked: a batch may be settled meanwhile.
+        written = {each: self._written[each] for each in partitions if each in self._written}
+        stored = await self._read(written)
+        for partition, offset in written.items():
             found = int(stored[partition]["next_offset"]) if partition in stored else None
-            if found is None or found < self._written[partition]:
+            if found is None or found < offset:
                 raise StoreRolledBack(
                     f"progress of {self._prefix}/{partition} is {'gone' if found is None else found}, but "
-                    f"this process wrote {self._written[partition]}: the store was dropped or restored"
+                    f"this process wrote {offset}: the store was dropped or restored"
                 )
+
+    async def check_all(self) -> None:
+        """`check` for every partition of this process; a batch may be in flight."""
+        await self.check(tuple(self._written))
 
     async def store(self, next_offsets: Mapping[int, int]) -> None:
         """Write progress after effects and outputs; it never goes down, since a paused process may wake.
@@ -114,7 +119,7 @@ class ProgressStore:
             self._written.pop(partition, None)
             self._hashes.pop(partition, None)
 
-    async def _read(self, partitions: Collection[int]) -> dict[int, dict[str, Any]]:
+    async def _read(self, partitions: Iterable[int]) -> dict[int, dict[str, Any]]:
         ids = {self._id(partition): partition for partition in partitions}
         return {ids[found["_id"]]: found for found in await self._mongo.find_by_ids(COLLECTION, list(ids))}
 

@@ -42,6 +42,7 @@ def create_app(settings: Settings) -> Service:
         consumer=ConsumerSpec(Topic.ACCEPTED.value, GROUP, handler),
         metrics=metrics,
         mongo=mongo,
+        progress=progress,
         background=(commands, feed, keeper),
         on_start=(store.prepare, outputs.start),
         on_stop=(outputs.stop,),

@@ -55,6 +55,7 @@ def create_app(settings: Settings) -> Service:
         consumer=ConsumerSpec(topic, GROUP, handler),
         metrics=metrics,
         mongo=mongo,
+        progress=progress,
         background=(commands, finaliser),
         on_start=(outputs.start, roll.prepare, editions.prepare),
         on_stop=(outputs.stop,),

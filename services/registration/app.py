@@ -33,14 +33,14 @@ def create_app(settings: Settings, group: str = GROUP) -> Service:
     outputs = Outputs(settings, SERVICE)
     markers = Outputs(settings, f"{SERVICE}-markers")
     topic = Topic.EVENTS.value
+    first_records = FirstRecords(settings, topic, f"{SERVICE}-first-records")
+    progress = ProgressStore(mongo, SERVICE, topic, first_records)
     handler = RegistrationHandler(
         settings.register,
         settings.kafka.partitions,
         Parts(
             store=store,
-            progress=ProgressStore(
-                mongo, SERVICE, topic, FirstRecords(settings, topic, f"{SERVICE}-first-records")
-            ),
+            progress=progress,
             outputs=outputs,
             commands=commands,
             references=references,
@@ -63,6 +63,7 @@ def create_app(settings: Settings, group: str = GROUP) -> Service:
         consumer=ConsumerSpec(topic, group, handler),
         metrics=metrics,
         mongo=mongo,
+        progress=progress,
         background=(references, commands, writer),
         on_start=(outputs.start, markers.start, store.prepare),
         on_stop=(outputs.stop, markers.stop),

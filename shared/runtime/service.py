@@ -19,6 +19,7 @@ from shared.health import Health, HealthApp
 from shared.logging import configure_logging, describe
 from shared.metrics import Metrics
 from shared.mongo import Mongo
+from shared.progress import ProgressStore
 from shared.runtime.clients import make_reader, topics_missing
 from shared.runtime.consumer import ConsumerSpec, GroupMember
 from shared.runtime.errors import StopService, StoreRolledBack, TransientError
@@ -46,8 +47,9 @@ class Background(Protocol):
 class Service:
     """What a service is made of; `run_service` runs it.
 
-    `on_start` hooks run in order once both servers answer (outputs, indexes) and are retried in an outage;
-    `on_stop` hooks run in order at the end.
+    `progress` is looked at every few seconds, so that a store that is taken away under an idle service is
+    noticed, too. `on_start` hooks run in order once both servers answer (outputs, indexes) and are retried in
+    an outage; `on_stop` hooks run in order at the end.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class Service:
         consumer: ConsumerSpec,
         metrics: Metrics,
         mongo: Mongo | None = None,
+        progress: ProgressStore | None = None,
         background: Sequence[Background] = (),
         on_start: Sequence[Hook] = (),
         on_stop: Sequence[Hook] = (),
@@ -67,6 +70,7 @@ class Service:
         self.consumer = consumer
         self.metrics = metrics
         self.mongo = mongo
+        self.progress = progress
         self.background = tuple(background)
         self.on_start = tuple(on_start)
         self.on_stop = tuple(on_stop)
@@ -195,10 +199,9 @@ class ServiceRun:
 
     async def _probe(self) -> None:
         """Ask both servers; an outage is waiting, whether or not a batch is in flight."""
-        mongo = self._service.mongo
         await asyncio.gather(
             self._probe_one("kafka", self._read_ends),
-            *([self._probe_one("mongo", mongo.ping)] if mongo is not None else []),
+            *([self._probe_one("mongo", self._ask_store)] if self._service.mongo is not None else []),
         )
 
     async def _probe_one(self, server: str, ask: Hook) -> None:
@@ -212,6 +215,12 @@ class ServiceRun:
             why = type(error).__name__
         self._health.waiting(f"{server} probe", why)
         self._service.metrics.waiting.labels(server=server).set(0 if why is None else 1)
+
+    async def _ask_store(self) -> None:
+        if self._service.mongo is not None:
+            await self._service.mongo.ping()
+        if self._service.progress is not None:
+            await self._service.progress.check_all()
 
     async def _read_ends(self) -> None:
         if self._member is None or self._reader is None:

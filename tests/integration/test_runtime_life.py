@@ -8,7 +8,7 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
@@ -18,6 +18,7 @@ import pytest
 from aiokafka.admin import NewTopic
 
 from shared.mongo import Mongo
+from shared.progress import COLLECTION, ProgressStore
 from shared.runtime.errors import StopService
 from shared.runtime.record import Record
 from shared.settings import Settings
@@ -164,6 +165,32 @@ async def test_a_topic_that_does_not_exist_is_waited_for_and_not_created(engines
             assert "does not exist" in (await service.get("/health/ready"))[1]
             await topic.admin.create_topics([NewTopic(late, 1, 1)])
             await until(lambda: _is(service, "/health/ready", 200))
+
+
+async def test_a_store_that_is_taken_away_under_an_idle_service_ends_it_within_a_bound(engines: Any) -> None:
+    settings = quick_settings(engines.bootstrap_servers, engines.mongo_uri)
+    mongo = Mongo(settings.mongo, "tests")
+
+    async def first_records(partitions: Collection[int]) -> Mapping[int, str | None]:
+        return dict.fromkeys(partitions, "first")
+
+    progress = ProgressStore(mongo, "s", "t", first_records)
+
+    class Handler(Remembers):
+        async def assigned(self, committed: Mapping[int, int | None]) -> Mapping[int, int]:
+            return await progress.load(committed.keys())
+
+    async with (
+        fresh_topic(engines.bootstrap_servers) as topic,
+        running(settings, topic.name, topic.group, Handler(), progress=progress) as service,
+    ):
+        await until(lambda: _is(service, "/health/ready", 200))
+        await asyncio.sleep(3 * settings.runtime.probe_interval_s)
+        assert service.run.failure is None
+        await mongo.collection(COLLECTION).drop()
+        assert await service.exit_code() == 1
+        assert service.metrics.stopped.labels(cause="store_rolled_back")._value.get() == 1
+    mongo.close()
 
 
 class _Feed:
