@@ -12,6 +12,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from cli.engines import guard
+
 SERVICES = ("registration", "dedup", "publisher")
 READY_SECONDS = 60.0
 STOP_SECONDS = 30.0
@@ -74,14 +76,14 @@ async def start_service(
 ) -> RunningService:
     """Start one service on a free port. Started again as the same instance, it takes its partitions back.
 
-    `command` is what to run instead of the service's own module.
+    It ends with this process, however that ends. `command` is what to run instead of the service's own module.
     """
     directory.mkdir(parents=True, exist_ok=True)
     port = _free_port()
     log = directory / f"{name}-{instance}.log"
     with log.open("ab") as output:
         process = await asyncio.create_subprocess_exec(
-            *(command or (sys.executable, "-m", f"services.{name}")),
+            *guard.tied(command or (sys.executable, "-m", f"services.{name}")),
             env={
                 **os.environ,
                 **environment,
@@ -91,7 +93,8 @@ async def start_service(
             stdin=asyncio.subprocess.DEVNULL,
             stdout=output,
             stderr=output,
-            # Its own session: Ctrl-C reaches this process alone, which then ends its children in order.
+            # Its own session: Ctrl-C reaches this process alone, which then ends its children in order. It
+            # cannot do that when it is killed: then the kernel asks them to end.
             start_new_session=True,
         )
     return RunningService(name, f"http://127.0.0.1:{port}", log, process)

@@ -1,10 +1,12 @@
 """A process between Rollstream and an engine: `guard.py PARENT DIRECTORY NAME COMMAND...`, stdlib only.
 
-It ends the engine gently when its parent is gone, however that came about: the parent's process id is looked
-at, because the kernel's own signal on a parent's death is tied to the thread that started the child and knows
-Linux only. The engine in turn gets SIGTERM from the kernel if the guard dies. The guard lives in a session of
-its own, so a Ctrl-C in the terminal reaches neither of them; SIGTERM to it stops the engine, and its exit
-code is the engine's. SIGKILL is the last resort: `noida-db` loses acknowledged writes of the last second.
+`guard.py tied PARENT COMMAND...` becomes the command itself, tied to the life of its parent by the kernel.
+
+The guard ends the engine gently when its parent is gone, however that came about: the parent's process id is
+looked at, because the kernel's own signal on a parent's death is tied to the thread that started the child
+and knows Linux only. The engine in turn is tied to the guard. The guard lives in a session of its own, so a
+Ctrl-C in the terminal reaches neither of them; SIGTERM to it stops the engine, and its exit code is the
+engine's. SIGKILL is the last resort: `noida-db` loses acknowledged writes of the last second.
 
 In DIRECTORY it writes NAME.log (the engine's stdout and stderr) and NAME.pid (the engine's process id).
 """
@@ -17,8 +19,9 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NoReturn
 
 LOOK_SECONDS = 0.2
 GRACE_SECONDS = 20.0
@@ -27,11 +30,20 @@ HARMLESS = b"libc.so.6: weak version `GLIBC_"
 _PR_SET_PDEATHSIG = 1
 
 
-def _die_with_guard() -> None:
-    """Runs in the new process before the engine; the guard has one thread only, which makes this safe."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+def tied(command: Sequence[str]) -> list[str]:
+    """How to run a command that gets SIGTERM when this process, or its thread that starts it, is gone."""
+    return [sys.executable, "-I", "-S", __file__, "tied", str(os.getpid()), *command]
+
+
+def _become(parent: int, command: list[str]) -> NoReturn:
+    """Run the command in the place of this process; the kernel keeps the tie and the process id."""
+    for number in (signal.SIGINT, signal.SIGPIPE, signal.SIGXFSZ):  # that the guard or Python itself ignores
+        signal.signal(number, signal.SIG_DFL)
     with contextlib.suppress(AttributeError, OSError):  # Linux only
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:  # it was gone before
+        sys.exit(1)
+    os.execvp(command[0], command)
 
 
 def _stop(engine: "subprocess.Popen[bytes]") -> None:
@@ -52,11 +64,10 @@ def main(parent: int, directory: Path, name: str, command: list[str]) -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with (directory / f"{name}.log").open("ab") as log:
         engine = subprocess.Popen(
-            command,
+            tied(command),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            preexec_fn=_die_with_guard,
         )
         assert engine.stdout is not None
         (directory / f"{name}.pid").write_text(str(engine.pid))
@@ -92,4 +103,6 @@ def _write_lines(log: BinaryIO, text: bytes) -> bytes:
 
 
 if __name__ == "__main__":
+    if sys.argv[1] == "tied":
+        _become(int(sys.argv[2]), sys.argv[3:])
     sys.exit(main(int(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], sys.argv[4:]))

@@ -17,6 +17,7 @@ import pytest
 from cli.demo.processes import running_services, wait_live
 from cli.demo.waiting import settled
 from cli.engines import Engines, LocalEngine
+from services.dedup.model import default_model_bytes
 from shared.settings import KafkaSettings, Settings
 
 REGISTER = "kh-cli"
@@ -248,16 +249,21 @@ async def test_a_capture_file_that_is_interrupted_goes_on_where_it_was(
     assert rest.json == {"sent": total - before, "skipped": before}
 
 
-async def test_a_demo_that_is_ended_takes_its_services_and_engines_with_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+async def test_a_demo_that_is_ended_takes_its_services_and_engines_with_it(
+    tmp_path: Path, how: signal.Signals
+) -> None:
     process = await Terminal({}, tmp_path).start("demo", "--events", "500", "--directory", "demo")
     async with asyncio.timeout(60):
         while not (tmp_path / "demo/logs/publisher-1.log").exists():  # noqa: ASYNC110 a file has no event
             await asyncio.sleep(0.1)
     assert _processes_of(tmp_path)
-    process.send_signal(signal.SIGTERM)
+    process.send_signal(how)
     await process.communicate()
-    assert process.returncode == 130
-    assert _processes_of(tmp_path) == []
+    assert process.returncode == (130 if how == signal.SIGTERM else -signal.SIGKILL)
+    async with asyncio.timeout(0 if how == signal.SIGTERM else 30):
+        while _processes_of(tmp_path):  # noqa: ASYNC110 another's children have no event
+            await asyncio.sleep(0.1)
     assert (tmp_path / "demo/logs/publisher-1.log").exists()
 
 
@@ -316,6 +322,13 @@ async def test_a_capture_file_is_checked_by_line_path_and_rule(tmp_path: Path) -
 )
 async def test_an_error_says_what_to_do_next(words: str, advice: str, register: Path) -> None:
     assert advice in await Terminal(NOBODY, register).told(*words.split())
+
+
+async def test_a_model_that_no_service_could_serve_is_not_sent(register: Path) -> None:
+    model = default_model_bytes().replace(b'"normaliser": "1"', b'"normaliser": "9"')
+    (register / "model.json").write_bytes(model)
+    words = "adopt model model.json --officer administrator --key register/keys/administrator.pem"
+    assert "normaliser 9" in await Terminal(NOBODY, register).told(*words.split())
 
 
 @pytest.mark.parametrize(

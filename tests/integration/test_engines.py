@@ -52,6 +52,22 @@ input()
 """,
 )
 
+SERVICE = """
+import asyncio, sys
+from pathlib import Path
+from cli.demo.processes import start_service
+
+async def stay():
+    program = "import time; print('on', flush=True); time.sleep(60)"
+    service = await start_service("s", {}, Path(sys.argv[1]), command=(sys.executable, "-c", program))
+    while "on" not in service.log.read_text():
+        await asyncio.sleep(0.05)
+    print(service.process.pid, flush=True)
+    await asyncio.Event().wait()
+
+asyncio.run(stay())
+"""
+
 
 @contextlib.contextmanager
 def _another_process(program: str, directory: Path) -> Iterator[tuple[subprocess.Popen[str], list[int]]]:
@@ -169,6 +185,15 @@ def test_killing_the_parent_ends_its_engines_but_not_before(tmp_path: Path, prog
         assert _all_gone(pids, within=15)
     for name in ("kafka", "mongo"):
         assert "guard: killed" not in (tmp_path / f"{name}.log").read_text(), "they were asked, not killed"
+
+
+def test_killing_the_parent_ends_its_services_but_not_before(tmp_path: Path) -> None:
+    with _another_process(SERVICE, tmp_path) as (process, pids):
+        time.sleep(0.5)
+        assert len(pids) == 1 and _alive(pids[0])
+        process.kill()
+        process.wait()
+        assert _all_gone(pids, within=5)
 
 
 def test_ctrl_c_in_the_terminal_ends_everything_cleanly(tmp_path: Path) -> None:
