@@ -76,7 +76,8 @@ async def start_service(
 ) -> RunningService:
     """Start one service on a free port. Started again as the same instance, it takes its partitions back.
 
-    It ends with this process, however that ends. `command` is what to run instead of the service's own module.
+    It ends with this process, however that ends. `command` is what to run instead of the service's own
+    module.
     """
     directory.mkdir(parents=True, exist_ok=True)
     port = _free_port()
