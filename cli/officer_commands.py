@@ -13,10 +13,11 @@ from cli.app import Json, app, settings
 from cli.commands import CommandNotSent, SignedCommand, Signer
 from cli.output import console, fail, show, table
 from cli.status import read_conflict, read_status
+from services.dedup.model import load_model
 from shared import signing
 from shared.contracts.cloudevents import header
 from shared.contracts.commands import OFFICER_HEADER, REFERENCE_KINDS, CommandType
-from shared.reference import InvalidReference, ReferenceStore
+from shared.reference import ReferenceStore
 
 LAST_SHOWN = 10
 """Settled commands that people are shown."""
@@ -83,8 +84,10 @@ def adopt(
         fail("say who you are: --officer NAME --key PEM")
     try:
         raw = file.read_bytes()
+        if kind == "model":
+            load_model(raw)  # adopted for good, so it must not be one that no service could serve
         sha256 = ReferenceStore(settings().reference_dir).put(kind, raw)
-    except (OSError, InvalidReference) as error:
+    except (OSError, ValueError) as error:
         fail(f"{error}. Mend the file and run the command again.")
     data = {"kind": kind, "version": version or sha256[:12], "sha256": sha256}
     also = f"Every service needs {sha256} in its ROLLSTREAM_REFERENCE_DIR, or waits for it.\n"

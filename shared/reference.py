@@ -11,8 +11,8 @@ from typing import Final, TypeVar, cast
 
 from shared import signing
 from shared.commands.officers import InvalidOfficers, Officer, parse_officers
-from shared.contracts import strict_json
 from shared.contracts.identity import sha256_hex
+from shared.contracts.model_file import InvalidModel, parse_model
 from shared.runtime.errors import TransientError
 
 MAX_CAPACITY: Final = 750
@@ -140,15 +140,14 @@ def parse_stations(raw: bytes) -> Stations:
 
 
 def validate(kind: str, raw: bytes) -> None:
-    """Raise InvalidReference unless the bytes are a reference file of that kind."""
+    """Raise InvalidReference unless the bytes are a reference file of that kind.
+
+    The fold of commands asks this of every adoption, so all versions of the software must answer alike.
+    """
     try:
         _PARSERS[kind](raw)
-    except InvalidOfficers as error:
+    except (InvalidModel, InvalidOfficers, signing.UnusableKey) as error:
         raise InvalidReference(kind, 0, str(error)) from None
-    except signing.UnusableKey as error:
-        raise InvalidReference(kind, 0, str(error)) from None
-    except strict_json.RefusedJSON as error:
-        raise InvalidReference(kind, 0, error.code) from None
 
 
 class ReferenceStore:
@@ -235,15 +234,10 @@ def _rows(kind: str, raw: bytes, columns: list[str]) -> Iterator[tuple[int, list
         raise InvalidReference(kind, reader.line_num, "no CSV") from None
 
 
-def _model(raw: bytes) -> None:
-    if not isinstance(strict_json.loads(raw), dict):
-        raise InvalidReference("model", 0, "no JSON object")
-
-
 _PARSERS: Mapping[str, Callable[[bytes], object]] = {
     "gazetteer": parse_gazetteer,
     "stations": parse_stations,
-    "model": _model,
+    "model": parse_model,
     "officers": parse_officers,
     "signing_key": signing.load_public_pem,
 }

@@ -12,6 +12,7 @@ from shared.commands.fold import Message, State, fold
 from shared.commands.officers import ROLES, Officer, command_headers, officers_file
 from shared.contracts.commands import CommandType, Role
 from shared.contracts.identity import canonical
+from tests.reference.builder import MODEL
 
 REGISTER = "kh-test"
 NAMES: Mapping[str, tuple[Role, ...]] = {
@@ -33,6 +34,10 @@ def officer(name: str, roles: Sequence[Role], key_name: str | None = None) -> Of
 
 
 OFFICERS = tuple(officer(name, roles) for name, roles in NAMES.items())
+
+
+NO_PLACES = b"code,name_km,name_latin\n"
+NO_STATIONS = b"station,name_km,name_latin,commune,villages,capacity\n"
 
 
 class CommandLog:
@@ -100,7 +105,11 @@ class CommandLog:
         return self
 
     def adopt_all(
-        self, gazetteer: bytes = b"g", stations: bytes = b"s", model: bytes = b"{}", signer: str = "signer"
+        self,
+        gazetteer: bytes = NO_PLACES,
+        stations: bytes = NO_STATIONS,
+        model: bytes = MODEL.encode(),
+        signer: str = "signer",
     ) -> "CommandLog":
         self.adopt("gazetteer", gazetteer)
         self.adopt("stations", stations)

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from services.dedup.levels import LEVELS
-from services.dedup.model import STRANGERS, PairClass
 from services.dedup.scoring import levels_of
+from shared.contracts.model_file import LEVELS, STRANGERS, PairClass
 
 Floats = NDArray[np.float64]
 Table = dict[str, Floats]

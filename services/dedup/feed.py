@@ -10,7 +10,6 @@ import time
 from dataclasses import dataclass
 
 import structlog
-from pydantic import ValidationError
 
 from services.dedup.ledger import Appearance, Ledger
 from services.dedup.matching import Matcher
@@ -97,7 +96,7 @@ class IndexFeed:
         raw = await self._read_model(sha256)
         try:
             self._matching = Matching(Matcher(load_model(raw)), sha256)
-        except (ValidationError, ValueError):
+        except ValueError:
             raise StopService(
                 f"the adopted model {sha256} cannot be served by this version of the software",
                 cause="reference",

@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.dedup.keys import KeyMaker
-from services.dedup.model import Blocking
 from services.dedup.postings import Postings
 from services.dedup.table import Table
 from services.dedup.version import Version
+from shared.contracts.model_file import Blocking
 
 _BLOCK = 4096
 """Versions whose keys are made together."""

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from services.dedup.model import Blocking, Statistic
 from services.dedup.table import Names, hash64
+from shared.contracts.model_file import Blocking, Statistic
 
 U64 = NDArray[np.uint64]
 Bits = NDArray[np.float32]

@@ -22,30 +22,6 @@ UNKNOWN = -1
 RARE_BITS, COMMON_BITS = -10.0, -6.5
 """log2 of the frequencies below and above which a name counts as rare or common: 1 in 1,000, 1 in 90."""
 
-# Closest first; the first three are one closeness, told apart by how much it says.
-NAME_LEVELS = (
-    "same_rare", "same", "same_common", "spelling", "close", "near", "sound", "far", "different", "swapped",
-)  # fmt: skip
-DATE_LEVELS = (
-    "same", "same_1_january", "day_month_swapped", "year_off_by_one", "one_part_differs", "same_month",
-    "same_year_rest_unknown", "same_year", "near_year", "different",
-)  # fmt: skip
-SEX_LEVELS = ("same", "different")
-PLACE_LEVELS = ("same_village", "same_commune", "same_district", "same_province", "different")
-DOCUMENT_LEVELS = ("same", "close", "different_kind", "different")
-PHONE_LEVELS = ("same", "close", "different")
-
-LEVELS = {
-    "family_name": NAME_LEVELS,
-    "birth_date": DATE_LEVELS,
-    "residence": PLACE_LEVELS,
-    "sex": SEX_LEVELS,
-    "given_name": NAME_LEVELS,
-    "document": DOCUMENT_LEVELS,
-    "phone": PHONE_LEVELS,
-}
-"""The comparisons and their levels. Kin share the first ones together, so these come first."""
-
 _SAME, _SPELLING, _CLOSE, _DIFFERENT, _SWAPPED = 0, 3, 4, 8, 9
 _NEAR, _SOUND, _FAR = 5, 6, 7
 

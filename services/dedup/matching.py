@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from services.dedup.index import Index
 from services.dedup.levels import compare
-from services.dedup.model import Model
 from services.dedup.scoring import Evidence, Scorer, patterns_of
 from services.dedup.version import Version, version_of
 from shared.contracts.identity import VersionId
+from shared.contracts.model_file import Model
 
 __all__ = ["Claim", "ClaimClass", "Evidence", "Matcher", "Version", "version_of"]
 

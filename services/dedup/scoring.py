@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from services.dedup.levels import LEVELS, UNKNOWN, Level
-from services.dedup.model import Model
+from services.dedup.levels import UNKNOWN, Level
+from shared.contracts.model_file import LEVELS, Model
 
 NO_LEVEL = "unknown"
 
@@ -37,7 +37,6 @@ class Scorer:
 
     def __init__(self, model: Model) -> None:
         self._fields = [each.field for each in model.comparisons]
-        _check_levels(model)
         shares = model.shares()
         self._sides = [
             [each.name for each in model.classes if each.same_person is same_person]
@@ -108,24 +107,16 @@ def patterns_of(levels: dict[str, Level]) -> NDArray[np.int64]:
 def levels_of(pattern: int) -> dict[str, str]:
     """The levels by name that a pattern stands for; NO_LEVEL for what is unknown."""
     found: dict[str, str] = {}
-    for field, names in reversed(LEVELS.items()):
+    for field, names in reversed(list(LEVELS.items())):
         pattern, level = divmod(pattern, len(names) + 1)
         found[field] = names[level + UNKNOWN] if level else NO_LEVEL
     return found
 
 
-def _check_levels(model: Model) -> None:
-    for comparison in model.comparisons:
-        unknown = {each.name for each in comparison.levels} - set(LEVELS.get(comparison.field, ()))
-        if comparison.field not in LEVELS or unknown:
-            raise ValueError(
-                f"the model compares {comparison.field} {sorted(unknown)}, which this code does not"
-            )
-
-
 def _log_sum(logs: list[float]) -> float:
     most = max(logs)
-    return most + math.log(sum(math.exp(each - most) for each in logs))
+    # Not sum(), whose last digit depends on the version of Python.
+    return most + math.log(math.fsum(math.exp(each - most) for each in logs))
 
 
 def _bits(log_odds: float) -> float:

@@ -1,4 +1,4 @@
-"""The versions in columns and their names in a dictionary: some 150 bytes a version, no object for each."""
+"""The versions in columns and their names in a dictionary: no object for each version."""
 
 import math
 from hashlib import blake2b
@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from services.dedup.model import Blocking, Statistic
 from services.dedup.skeleton import skeleton
 from services.dedup.version import Version
+from shared.contracts.model_file import Blocking, Statistic
 
 ROW = np.dtype(
     [

@@ -14,14 +14,23 @@ import numpy as np
 
 from services.dedup.em import Estimate, estimate, frequencies
 from services.dedup.index import Index
-from services.dedup.levels import LEVELS, compare
-from services.dedup.model import Blocking, Comparison, Key, Level, Model, PairClass, Statistic
+from services.dedup.levels import compare
 from services.dedup.postings import Rows
 from services.dedup.scoring import patterns_of
 from services.dedup.skeleton import skeleton
 from services.dedup.version import Version, version_of
 from shared.contracts.events import EventType, InvalidData, Registration, parse
 from shared.contracts.identity import digest
+from shared.contracts.model_file import (
+    LEVELS,
+    Blocking,
+    Comparison,
+    Key,
+    Level,
+    Model,
+    PairClass,
+    Statistic,
+)
 from shared.normalise import NORMALISER_VERSION, normalise_voter
 
 SEED = 7001

@@ -28,7 +28,7 @@ from shared import signing
 from shared.commands.feed import CommandFeed
 from shared.commands.state import FinaliseRequest, State
 from shared.metrics import Metrics
-from shared.reference import InvalidReference, MissingReference, ReferenceStore
+from shared.reference import MissingReference, ReferenceStore
 from shared.runtime.errors import StopService
 from shared.runtime.outages import is_outage
 from shared.runtime.outputs import Outputs
@@ -206,11 +206,7 @@ class Finaliser:
             raise Blocked("signing_key")
         there = await self._manifests.roll_manifest(edition, public)
         sign = self._signer(public, needed=there is None)
-        try:
-            stations = self._references.stations(edition.reference["stations"])
-        except InvalidReference as invalid:
-            # Bound by its hash, so nobody can mend it: another must be adopted, and the roll finalised anew.
-            raise Refusal("unreadable_stations", [str(invalid)]) from None
+        stations = self._references.stations(edition.reference["stations"])
 
         async def still_due() -> None:
             await self._still_due(edition.request)

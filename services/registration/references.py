@@ -7,8 +7,8 @@ from shared.commands.feed import CommandFeed
 from shared.commands.state import State
 from shared.contracts.commands import REFERENCE_KINDS, ReferenceKind
 from shared.metrics import Metrics
-from shared.reference import InvalidReference, MissingReference, ReferenceStore
-from shared.runtime.errors import StopService, TransientError
+from shared.reference import MissingReference, ReferenceStore
+from shared.runtime.errors import TransientError
 
 _LOOK_EVERY_S = 0.5
 
@@ -45,8 +45,7 @@ class References:
     def of_epoch(self, epoch: int) -> Reference:
         """The reference data of an epoch.
 
-        Raises TransientError while they are not adopted or not in the folder, StopService if officers
-        adopted a file that cannot be read.
+        Raises TransientError while they are not adopted or not in the folder.
         """
         found = self._found.get(epoch)
         if found is None:
@@ -65,8 +64,6 @@ class References:
         except MissingReference as missing:
             self._show({kind for kind in REFERENCE_KINDS if kind == missing.kind})
             raise
-        except InvalidReference as invalid:
-            raise StopService(f"an adopted file cannot be read: {invalid}", cause="reference") from None
 
     def _show(self, missing: set[ReferenceKind]) -> None:
         for kind in missing | self._missing:

@@ -6,9 +6,8 @@ Reference files are bound by their hash, so their content is part of the message
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
-from shared import signing
 from shared.commands.message import Message, shown
-from shared.commands.officers import InvalidOfficers, Officer, parse_officers, signed_by
+from shared.commands.officers import Officer, parse_officers, signed_by
 from shared.commands.state import (
     Adoption,
     Change,
@@ -37,6 +36,7 @@ from shared.contracts.commands import (
     parse,
 )
 from shared.contracts.identity import sha256_hex
+from shared.reference import InvalidReference, validate
 
 __all__ = [
     "REASONS",
@@ -271,15 +271,17 @@ def _pair(command: Decided | Reversed) -> PairKey:
 
 
 def _adoption(command: Adopted, offset: int, resolve: Resolve) -> Adoption:
-    """Officers and keys are needed by the fold itself; who uses the other kinds reads them."""
-    adoption = Adoption(command.kind, command.version, command.sha256, offset)
+    """A file is read once, here: what nobody could use is not adopted. Raises _Refused."""
+    raw = resolve(command.kind, command.sha256)
     try:
-        if command.kind == "officers":
-            return replace(adoption, officers=parse_officers(resolve(command.kind, command.sha256)))
-        if command.kind == "signing_key":
-            pem = resolve(command.kind, command.sha256)
-            signing.load_public_pem(pem)
-            return replace(adoption, signing_key=pem)
-    except (InvalidOfficers, signing.UnusableKey):
+        validate(command.kind, raw)
+    except InvalidReference:
         raise _Refused("invalid_file") from None
-    return adoption
+    adoption = Adoption(command.kind, command.version, command.sha256, offset)
+    match command.kind:
+        case "officers":
+            return replace(adoption, officers=parse_officers(raw))
+        case "signing_key":
+            return replace(adoption, signing_key=raw)
+        case _:
+            return adoption

@@ -54,7 +54,32 @@ STATIONS = """station,name_km,name_latin,commune,villages,capacity
 020101-01,ឃ,D,020101,,750
 """
 
-MODEL = '{"normaliser": "1"}'
+MODEL = json.dumps(
+    {
+        "name": "small",
+        "version": "1",
+        "normaliser": "1",
+        "register_size": 2,
+        "threshold": 0.5,
+        "classes": [
+            {"name": "again", "same_person": True, "pairs_per_record": 0.1},
+            {"name": "strangers", "same_person": False, "pairs_per_record": None},
+        ],
+        "comparisons": [],
+        "blocking": {
+            "register_size": 1,
+            "largest_block": 1,
+            "keys": [{"name": "phone", "parts": ["phone"]}],
+            "statistics": {
+                part: {"values": {}, "rest": 0.1}
+                for part in (
+                    *("family", "given", "year", "day", "sex"),
+                    *("commune", "district", "document", "phone"),
+                )
+            },
+        },
+    }
+)
 
 
 def key_of(name: str) -> Ed25519PrivateKey:
@@ -108,12 +133,13 @@ class LogBuilder:
         stations: str = STATIONS,
         gazetteer: str = GAZETTEER,
         officers: dict[str, list[str]] | None = None,
+        model: str = MODEL,
     ) -> "LogBuilder":
         """The first adoptions of the five kinds."""
         self.adopt("officers", officers_file(officers or OFFICERS), approver=None)
         self.adopt("gazetteer", gazetteer.encode())
         self.adopt("stations", stations.encode())
-        self.adopt("model", MODEL.encode())
+        self.adopt("model", model.encode())
         self.adopt("signing_key", public_pem("lists"))
         return self
 

@@ -92,7 +92,7 @@ class CommandHistory:
 
 
 def fold(register: str, records: Sequence[LogRecord], reference_files: ReferenceFiles) -> CommandHistory:
-    """Read all commands in order. Raises KeyError for an officers or key file that is not given."""
+    """Read all commands in order. Raises KeyError for an adopted file that is not given."""
     history = CommandHistory(register, reference_files)
     open_commands: dict[str, Message] = {}
     head = identity.CHAIN_START
@@ -184,10 +184,7 @@ def _take_effect(history: CommandHistory, command: Message, offset: int) -> None
     if isinstance(data, contract.Adopted):
         if data.kind == "model" and history.adopted("model"):
             raise Refused("the model of a running register cannot be changed yet")
-        if data.kind == "officers":
-            _readable_officers(history, data.sha256)
-        if data.kind == "signing_key":
-            _readable_key(history, data.sha256)
+        _require_readable(history, data.kind, data.sha256)
         history.adoptions.append((offset, data.kind, data.sha256))
     elif isinstance(data, contract.CutOff):
         if not history.has_all_kinds():
@@ -208,15 +205,13 @@ def _take_effect(history: CommandHistory, command: Message, offset: int) -> None
 
 
 def _readable_officers(history: CommandHistory, sha256: str) -> dict[str, Officer]:
-    try:
-        return files.officers(history.files[sha256])
-    except files.UnreadableFile:
-        raise Refused("unreadable file") from None
+    _require_readable(history, "officers", sha256)
+    return files.officers(history.files[sha256])
 
 
-def _readable_key(history: CommandHistory, sha256: str) -> None:
+def _require_readable(history: CommandHistory, kind: str, sha256: str) -> None:
     try:
-        files.signing_key(history.files[sha256])
+        files.READERS[kind](history.files[sha256])
     except files.UnreadableFile:
         raise Refused("unreadable file") from None
 

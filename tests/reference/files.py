@@ -1,22 +1,25 @@
 """The reference files, read as the contract describes them."""
 
 import base64
-import binascii
 import csv
 import io
-from collections.abc import Mapping
+import string
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from shared.contracts import strict_json
+from shared.contracts.model_file import InvalidModel, Model, parse_model
 
 ReferenceFiles = Mapping[str, bytes]
 """SHA-256 in hex to the bytes of the file."""
 
 ROLES = {"adjudicator", "approver", "publisher", "administrator", "marker"}
+IDENTIFIER_CHARACTERS = {*string.ascii_letters, *string.digits, *"-_."}
 
 
 class UnreadableFile(ValueError):
@@ -59,10 +62,12 @@ def officers(raw: bytes) -> dict[str, Officer]:
                 raise UnreadableFile("officers")
             name, roles = item["name"], item["roles"]
             key = base64.b64decode(item["public_key"], validate=True)
-            if name in found or len(key) != 32 or not set(roles) <= ROLES:
+            if not _identifier(name) or name in found or len(key) != 32:
+                raise UnreadableFile("officers")
+            if not isinstance(roles, list) or not set(roles) <= ROLES:
                 raise UnreadableFile("officers")
             found[name] = Officer(name, key, frozenset(roles))
-    except (strict_json.RefusedJSON, binascii.Error, TypeError):
+    except (ValueError, TypeError):
         raise UnreadableFile("officers") from None
     if not found:
         raise UnreadableFile("officers")
@@ -73,7 +78,7 @@ def signing_key(raw: bytes) -> Ed25519PublicKey:
     """The public key of lists. Raises UnreadableFile."""
     try:
         key = load_pem_public_key(raw)
-    except ValueError:
+    except (ValueError, UnsupportedAlgorithm):
         raise UnreadableFile("signing_key") from None
     if not isinstance(key, Ed25519PublicKey):
         raise UnreadableFile("signing_key")
@@ -82,20 +87,69 @@ def signing_key(raw: bytes) -> Ed25519PublicKey:
 
 @cache
 def place_codes(raw: bytes) -> set[str]:
-    """Every code of the gazetteer."""
-    return {row["code"] for row in _rows(raw)}
+    """Every code of the gazetteer. Raises UnreadableFile."""
+    rows = _rows(raw, ["code", "name_km", "name_latin"])
+    codes = {row["code"] for row in rows}
+    for code in codes:
+        whole = _digits(code) and len(code) in (2, 4, 6, 8)
+        if not whole or (len(code) > 2 and code[:-2] not in codes):
+            raise UnreadableFile("gazetteer")
+    if len(codes) < len(rows):
+        raise UnreadableFile("gazetteer")
+    return codes
 
 
 @cache
 def stations(raw: bytes) -> dict[str, Station]:
-    """Stations by code, in the order of the file."""
-    return {
-        row["station"]: Station(
-            row["station"], row["commune"], frozenset(row["villages"].split()), int(row["capacity"])
-        )
-        for row in _rows(raw)
-    }
+    """Stations by code, in the order of the file. Raises UnreadableFile."""
+    found: dict[str, Station] = {}
+    for row in _rows(raw, ["station", "name_km", "name_latin", "commune", "villages", "capacity"]):
+        code, commune, capacity = row["station"], row["commune"], row["capacity"]
+        villages = row["villages"].split()
+        if code in found or not _identifier(code) or not _digits(commune) or len(commune) != 6:
+            raise UnreadableFile("stations")
+        if len(set(villages)) < len(villages) or not all(
+            _digits(village) and len(village) == 8 and village.startswith(commune) for village in villages
+        ):
+            raise UnreadableFile("stations")
+        if not _digits(capacity) or len(capacity) > 3 or int(capacity) > 750:
+            raise UnreadableFile("stations")
+        found[code] = Station(code, commune, frozenset(villages), int(capacity))
+    return found
 
 
-def _rows(raw: bytes) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(raw.decode("utf-8-sig"), newline="")))
+def model(raw: bytes) -> Model:
+    """The model of matching. Raises UnreadableFile."""
+    try:
+        return parse_model(raw)
+    except InvalidModel:
+        raise UnreadableFile("model") from None
+
+
+READERS: Mapping[str, Callable[[bytes], object]] = {
+    "officers": officers,
+    "signing_key": signing_key,
+    "gazetteer": place_codes,
+    "stations": stations,
+    "model": model,
+}
+"""By kind; each raises UnreadableFile."""
+
+
+def _rows(raw: bytes, columns: list[str]) -> list[dict[str, str]]:
+    """The rows of a file with exactly these columns, each row with all of them; empty lines say nothing."""
+    try:
+        lines = list(csv.reader(io.StringIO(raw.decode("utf-8-sig"), newline=""), strict=True))
+    except (UnicodeDecodeError, csv.Error):
+        raise UnreadableFile("CSV") from None
+    if lines[:1] != [columns] or any(len(line) != len(columns) for line in lines if line):
+        raise UnreadableFile("CSV")
+    return [dict(zip(columns, line, strict=True)) for line in lines[1:] if line]
+
+
+def _digits(text: str) -> bool:
+    return text.isascii() and text.isdigit()
+
+
+def _identifier(text: object) -> bool:
+    return isinstance(text, str) and 1 <= len(text) <= 64 and set(text) <= IDENTIFIER_CHARACTERS

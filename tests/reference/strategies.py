@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tests.reference import claims as claim_rules
 from tests.reference import commands, outcomes
-from tests.reference.builder import STATIONS, LogBuilder, claim, key_of
+from tests.reference.builder import MODEL, STATIONS, LogBuilder, claim, key_of
 from tests.reference.log import Log, SeenClaim, VersionId
 from tests.reference.teller import IDS, Teller
 
@@ -83,7 +83,7 @@ def _commands(seed: int, steps: int) -> History:
     builder = LogBuilder()
     teller = Teller(dice, builder)
     if teller.one_of(True, False):
-        builder.found()
+        builder.found(model=teller.one_of(MODEL, MODEL, "{}"))
     teller.versions = [(registration_id, letter * 64) for registration_id in IDS[:3] for letter in "ab"]
     for _ in range(steps):
         teller.one_of(*teller.command_steps)()

@@ -10,6 +10,8 @@ from shared.contracts.commands import CommandType
 from shared.contracts.events import EventType
 from shared.contracts.identity import digest
 from tests.reference.builder import (
+    GAZETTEER,
+    MODEL,
     OFFICERS,
     STATIONS,
     LogBuilder,
@@ -28,6 +30,9 @@ BIRTHS = [("1990-04-12", "day"), ("2009-06-06", "day"), ("2009-06-07", "day"), (
 FAMILIES: list[dict[str, str | None]] = [{"km": "សុខ", "latin": "SOK"}, {"km": "សុ\u200bខ"}, {"latin": "Sok"}]
 REVISED = [EventType.CORRECTED, EventType.TRANSFERRED, EventType.REINSTATED]
 OTHER_OFFICERS = {name: roles for name, roles in OFFICERS.items() if name != "admin-2"}
+MOVED_STATIONS = STATIONS.replace("010203-02,ខ,B,010203,", "010203-02,ខ,B,010204,").replace(
+    "010204-01,គ,C,010204,", "010204-01,គ,C,020101,"
+)
 OTHER_STATIONS = STATIONS.replace("010203-01,ក,A,010203,01020301,", "010203-09,ក,A,010203,01020301,")
 
 
@@ -193,11 +198,15 @@ class Teller:
         kind, raw = self.one_of(
             ("stations", OTHER_STATIONS.encode()),
             ("stations", STATIONS.encode()),
+            ("stations", MOVED_STATIONS.encode()),
+            ("stations", STATIONS.replace(",750", ",751").encode()),
+            ("gazetteer", GAZETTEER.replace("\n0102,", "\n0109,").encode()),
             ("officers", officers_file(OTHER_OFFICERS)),
             ("officers", officers_file(OFFICERS)),
             ("officers", b"[]"),
             ("signing_key", public_pem("lists-2")),
             ("signing_key", b"no key"),
+            ("model", MODEL.encode()),
             ("model", b"{}"),
         )
         self.builder.adopt(kind, raw, approver=self.one_of("approver", "approver", None))

@@ -1,6 +1,7 @@
 """The services' own code and the reference model make the same of every history, however it is dealt out."""
 
 import asyncio
+import json
 from random import Random
 
 import pytest
@@ -11,6 +12,7 @@ from shared import normalise
 from shared.commands.fold import Message, fold
 from tests.memory_register import MemoryRegister
 from tests.reference import commands, normalised
+from tests.reference.builder import STATIONS, LogBuilder
 from tests.reference.compare import compare
 from tests.reference.model import replay
 from tests.reference.strategies import History, command_logs, event_logs, histories, life
@@ -86,6 +88,55 @@ def test_the_fold_of_commands_gives_every_verdict_as_the_log_says(history: Histo
         } == {pair: (decided.decision, decided.keep) for pair, decided in last.items() if decided is not None}
 
 
+def listed(register: MemoryRegister, version: int) -> dict[str, set[str]]:
+    """Who stands at which station, by the lists that were published."""
+    lists = [json.loads(raw) for raw in register.topics.told().lists.values()]
+    return {
+        each["list"]["station"]: {entry["registration_id"] for entry in each["entries"]}
+        for each in lists
+        if each["list"]["version"] == version
+    }
+
+
+def test_a_chosen_station_counts_only_while_it_is_in_force_in_the_commune_of_residence() -> None:
+    builder = LogBuilder().found()
+    chosen = {"stays": "010203-01", "moves": "010203-02", "closes": "010204-01"}
+    builder.register_voter("stays", station=chosen["stays"])
+    builder.register_voter("moves", station=chosen["moves"])
+    builder.register_voter("closes", village="01020401", station=chosen["closes"])
+    builder.register_voter("there", village="02010101")
+    builder.cut_off(1)
+    builder.finalise()
+    # The second station moves to another province; that of the second commune is closed, another opens.
+    moved = STATIONS.replace("010203-02,ខ,B,010203,", "010203-02,ខ,B,020101,").replace(
+        "010204-01,", "010204-02,"
+    )
+    builder.adopt("stations", moved.encode())
+    builder.finalise()
+    builder.adopt("stations", STATIONS.encode())
+    builder.finalise()
+    register = MemoryRegister(History(builder.log(), builder.files, []), Random(1))
+    asyncio.run(register.run())
+    assert differences(register) == []
+    assert [listed(register, version) for version in (1, 2, 3)] == [
+        {"010203-01": {"stays"}, "010203-02": {"moves"}, "010204-01": {"closes"}, "020101-01": {"there"}},
+        {
+            "010203-01": {"stays", "moves"},
+            "010203-02": set(),
+            "010204-01": set(),
+            "010204-02": {"closes"},
+            "020101-01": {"there"},
+        },
+        {
+            "010203-01": {"stays"},
+            "010203-02": {"moves"},
+            "010204-01": {"closes"},
+            "010204-02": set(),
+            "020101-01": {"there"},
+        },
+    ]
+
+
 KHMER = st.text(
     st.one_of(
         st.characters(min_codepoint=0x1780, max_codepoint=0x17DD), st.sampled_from("\u200b\u200c\u200d ")
@@ -118,6 +169,11 @@ MUTATIONS = {
         "services.publisher.seating",
         "explicit",
         lambda voter, stations: None,
+    ),
+    "explicit stations count wherever they lie": (
+        "services.publisher.seating",
+        "explicit",
+        lambda voter, stations: stations.by_code.get(voter.captured.polling_station or ""),
     ),
     "everyone is of age": ("services.publisher.roll", "may_vote", lambda *_: True),
     "nobody is held": ("services.publisher.roll", "_held", lambda *_: frozenset()),

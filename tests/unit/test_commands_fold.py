@@ -11,10 +11,20 @@ from hypothesis import strategies as st
 from shared import signing
 from shared.commands.fold import State, apply, empty, fold
 from shared.commands.officers import officers_file
-from shared.contracts.commands import CommandType
+from shared.contracts.commands import CommandType, ReferenceKind
 from shared.contracts.identity import CHAIN_START, chain, sha256_hex
 from shared.reference import MissingReference
-from tests.command_log import OFFICERS, REGISTER, CommandLog, all_roles, key_of, officer
+from tests.command_log import (
+    NO_PLACES,
+    NO_STATIONS,
+    OFFICERS,
+    REGISTER,
+    CommandLog,
+    all_roles,
+    key_of,
+    officer,
+)
+from tests.reference.builder import MODEL
 
 A = ("r-1", "a" * 64)
 B = ("r-2", "b" * 64)
@@ -110,7 +120,9 @@ def test_nobody_approves_their_own_proposal() -> None:
     log = CommandLog([all_roles("one"), all_roles("two"), officer("alias", ["approver"], "one")])
     data = {"kind": "officers", "version": "1", "sha256": log.officers_sha}
     log.send(CommandType.ADOPTED, data, "one")
-    proposal = log.send(CommandType.ADOPTED, {"kind": "gazetteer", "version": "1", "sha256": "0" * 64}, "one")
+    proposal = log.send(
+        CommandType.ADOPTED, {"kind": "officers", "version": "2", "sha256": log.officers_sha}, "one"
+    )
     by_name = log.approve(proposal, "one")
     by_key = log.approve(proposal, "alias", key="one")
     assert verdict(log, by_name) == ("refused", "same_officer")
@@ -180,22 +192,68 @@ def test_new_officers_are_in_force_from_the_offset_of_their_adoption() -> None:
     assert "new" in state.officers_at(before + 1)
 
 
-def test_files_of_officers_and_keys_that_cannot_be_read_are_not_adopted() -> None:
+@pytest.mark.parametrize(
+    ("kind", "raw"),
+    [
+        ("officers", b"[]]"),
+        ("officers", b"[]"),
+        ("signing_key", b"no key"),
+        ("gazetteer", NO_PLACES + b"0102,,\n"),
+        ("stations", NO_STATIONS + b"S-1,,,010203,,751\n"),
+        ("stations", NO_STATIONS + b"S-1,,,010203,,1\n" * 2),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_not_adopted_and_the_one_before_stays_in_force(
+    kind: ReferenceKind, raw: bytes
+) -> None:
     log = running()
-    assert verdict(log, log.adopt("officers", b"[]]")) == ("refused", "invalid_file")
-    assert verdict(log, log.adopt("officers", b"[]")) == ("refused", "invalid_file")
-    assert verdict(log, log.adopt("signing_key", b"no key")) == ("refused", "invalid_file")
-    assert set(log.state().officers_at(len(log.messages))) == {each.name for each in OFFICERS}
+    before = log.state().adoptions
+    assert verdict(log, log.adopt(kind, raw)) == ("refused", "invalid_file")
+    assert log.state().adoptions == before
+
+
+def test_a_model_that_cannot_be_read_leaves_room_for_one_that_can() -> None:
+    log = CommandLog().found().adopt_all(model=b'{"normaliser": "1"}')
+    assert log.state().missing_kinds() == ["model"]
+    assert verdict(log, log.adopt("model", MODEL.encode())) == ("effective", None)
+    assert log.state().ready_for_epoch(1)
+
+
+def test_the_software_that_folds_need_not_be_able_to_serve_the_model() -> None:
+    log = (
+        CommandLog().found().adopt_all(model=MODEL.replace('"normaliser": "1"', '"normaliser": "9"').encode())
+    )
+    assert log.state().ready_for_epoch(1)
+
+
+@pytest.mark.parametrize("kind", ["gazetteer", "stations", "model", "signing_key"])
+def test_an_adopted_file_that_is_not_there_is_waited_for(kind: ReferenceKind) -> None:
+    log = running()
+
+    def resolve(asked: str, sha256: str) -> bytes:
+        if asked == kind:
+            raise MissingReference(asked, sha256)
+        return log.files[sha256]
+
+    state = empty(REGISTER)
+    with pytest.raises(MissingReference, match=kind):
+        for message in log.messages:
+            apply(state, message, resolve)
+    assert not state.adoptions[kind] and state.verdicts
+    folded = state.next_offset
+    for message in log.messages[folded:]:
+        apply(state, message, log.resolve)
+    assert state == log.state()
 
 
 def test_a_second_model_is_refused() -> None:
     log = running()
-    assert verdict(log, log.adopt("model", b'{"other": 1}')) == ("refused", "model_fixed")
+    assert verdict(log, log.adopt("model", MODEL.encode() + b" ")) == ("refused", "model_fixed")
 
 
 def test_the_first_cut_off_waits_for_all_five_kinds() -> None:
     log = CommandLog().found()
-    log.adopt("gazetteer", b"g")
+    log.adopt("gazetteer", NO_PLACES)
     assert verdict(log, log.cut_off(1)) == ("refused", "reference")
     assert not log.state().ready_for_epoch(1)
     assert running().state().ready_for_epoch(1)
@@ -212,17 +270,18 @@ def test_cut_offs_are_numbered_without_a_gap() -> None:
 
 
 def test_an_epoch_works_with_what_was_adopted_before_the_cut_off_of_the_epoch_before() -> None:
-    log = CommandLog().found().adopt_all(stations=b"s1")
-    log.adopt("stations", b"s2")
+    first, second, third = (NO_STATIONS + b"S-%d,,,010203,,750\n" % number for number in (1, 2, 3))
+    log = CommandLog().found().adopt_all(stations=first)
+    log.adopt("stations", second)
     log.cut_off(1)
-    log.adopt("stations", b"s3")
+    log.adopt("stations", third)
     state = log.state()
     in_force = [state.reference_for_epoch("stations", epoch) for epoch in (1, 2, 3)]
-    assert in_force == [log.file(b"s1"), log.file(b"s2"), None]
-    assert state.reference_at("stations", state.next_offset) == log.file(b"s3")
+    assert in_force == [log.file(first), log.file(second), None]
+    assert state.reference_at("stations", state.next_offset) == log.file(third)
     log.cut_off(2)
-    assert log.state().reference_for_epoch("stations", 3) == log.file(b"s3")
-    assert log.state().reference_for_epoch("gazetteer", 3) == log.file(b"g")
+    assert log.state().reference_for_epoch("stations", 3) == log.file(third)
+    assert log.state().reference_for_epoch("gazetteer", 3) == log.file(NO_PLACES)
 
 
 def test_of_several_decisions_on_a_pair_the_last_counts() -> None:

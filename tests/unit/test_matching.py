@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.dedup.matching import Claim, Matcher, Version
-from services.dedup.model import Model, default_model_bytes, load_model
+from services.dedup.model import default_model_bytes, load_model
 from services.dedup.version import instant
+from shared.contracts.model_file import Model
 
 SOK = Version(
     registration_id="010203-2026-0000001",

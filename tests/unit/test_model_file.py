@@ -1,18 +1,20 @@
 """The model file says everything that decides a claim, and one that does not fit this code is refused."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 
 from cli.generator import DEMO_RATES, generate_stream
-from services.dedup.levels import LEVELS
 from services.dedup.matching import Matcher
 from services.dedup.model import default_model_bytes, load_model, model_sha256
 from services.dedup.postings import Postings
 from services.dedup.skeleton import skeleton
 from services.dedup.train import train, versions
+from shared.contracts.model_file import LEVELS, InvalidModel, parse_model
+from tests.reference.builder import MODEL
 
 
 def shipped() -> Any:
@@ -29,31 +31,91 @@ def test_the_shipped_model_is_valid_and_compares_everything() -> None:
     assert len(model_sha256(default_model_bytes())) == 64
 
 
-def test_a_model_of_another_normaliser_is_refused() -> None:
-    content = {**shipped(), "normaliser": "0"}
+def test_a_model_of_another_normaliser_can_be_read_and_is_not_served() -> None:
+    raw = json.dumps({**shipped(), "normaliser": "0"}).encode()
+    assert parse_model(raw).normaliser == "0"
     with pytest.raises(ValueError, match="normaliser 0"):
-        load(content)
+        load_model(raw)
 
 
-def test_levels_that_do_not_sum_to_one_are_refused() -> None:
+def level(content: Any) -> Any:
+    return content["comparisons"][0]["levels"][0]
+
+
+def statistics(content: Any) -> Any:
+    return content["blocking"]["statistics"]
+
+
+BROKEN: dict[str, tuple[str, Callable[[Any], object]]] = {
+    "levels that do not sum to one": ("sum to", lambda model: level(model)["probability"].update(twins=0.9)),
+    "levels of other classes": (
+        "not for the classes",
+        lambda model: level(model)["probability"].pop("twins"),
+    ),
+    "an unknown comparison": ("shoe_size", lambda model: model["comparisons"][0].update(field="shoe_size")),
+    "an unknown level": ("shoe_size", lambda model: level(model).update(name="shoe_size")),
+    "a level twice": (
+        "two of one name",
+        lambda model: model["comparisons"][0]["levels"].append({**level(model)}),
+    ),
+    "a comparison twice": (
+        "two of one name",
+        lambda model: model["comparisons"].append(model["comparisons"][0]),
+    ),
+    "a key of unknown parts": (
+        "shoe_size",
+        lambda model: model["blocking"]["keys"][0].update(parts=["shoe_size"]),
+    ),
+    "no keys": ("no keys", lambda model: model["blocking"].update(keys=[])),
+    "no statistics of a part": ("statistics are of", lambda model: statistics(model).pop("sex")),
+    "statistics of a year that is none": (
+        "year",
+        lambda model: statistics(model)["year"].update(values={"9": 0.1}),
+    ),
+    "statistics of a day that is none": (
+        "day",
+        lambda model: statistics(model)["day"].update(values={"13-01": 0.1}),
+    ),
+    "a class twice": ("two of one name", lambda model: model["classes"].append(model["classes"][0])),
+    "no strangers": ("strangers", lambda model: model["classes"].pop()),
+    "nobody who is one person": (
+        "one kind only",
+        lambda model: [each.update(same_person=False) for each in model["classes"]],
+    ),
+    "more pairs than there are": (
+        "more pairs",
+        lambda model: model["classes"][0].update(pairs_per_record=20_000.0),
+    ),
+    "a class without pairs": (
+        "none",
+        lambda model: model["classes"][0].update(pairs_per_record=5e-324),
+    ),
+    "an unknown member": ("Extra", lambda model: model.update(more=1)),
+    "a size beyond any register": ("register_size", lambda model: model.update(register_size=10**60)),
+    "text for a number": ("threshold", lambda model: model.update(threshold="0.5")),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_model_is_refused_with(name: str) -> None:
     content = shipped()
-    content["comparisons"][0]["levels"][0]["probability"]["twins"] = 0.9
-    with pytest.raises(ValueError, match="sum to"):
-        load(content)
+    words, broken = BROKEN[name]
+    broken(content)
+    with pytest.raises(InvalidModel, match=words):
+        parse_model(json.dumps(content).encode())
 
 
-def test_a_comparison_that_the_code_does_not_make_is_refused() -> None:
-    content = shipped()
-    content["comparisons"][0]["field"] = "shoe_size"
-    with pytest.raises(ValueError, match="shoe_size"):
-        load(content)
+@pytest.mark.parametrize(
+    "raw", [b"", b"[]", b"null", b"\xff", default_model_bytes() + b"}", b'{"a":1,"a":2}']
+)
+def test_what_is_no_json_object_is_no_model(raw: bytes) -> None:
+    with pytest.raises(InvalidModel):
+        parse_model(raw)
 
 
-def test_a_key_of_unknown_parts_is_refused() -> None:
-    content = shipped()
-    content["blocking"]["keys"][0]["parts"] = ["shoe_size"]
-    with pytest.raises(ValueError, match="shoe_size"):
-        load(content)
+def test_the_smallest_model_that_can_be_read_can_be_served() -> None:
+    records = list(versions(generate_stream(events=1500, seed=3, rates=DEMO_RATES).lines))
+    assert len(Matcher(load_model(MODEL.encode())).claims_of(records)) == len(records)
 
 
 def test_a_key_whose_block_would_be_too_large_is_not_used() -> None:

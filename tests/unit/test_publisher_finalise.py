@@ -262,11 +262,10 @@ async def test_a_manifest_that_differs_from_what_the_log_gives_stops_the_publish
         await desk.finaliser()._judge_all()
 
 
-async def test_a_missing_stations_file_is_waited_for_and_shown() -> None:
+async def test_a_stations_file_that_was_taken_away_is_waited_for_and_shown() -> None:
     desk = await first_version()
-    sha256 = desk.commands.file(STATIONS)
-    del desk.commands.files[sha256]
     waiting = desk.finaliser()
+    del desk.commands.files[desk.commands.file(STATIONS)]
     await waiting._judge_all()
     assert desk.sent() == {} and blocked(waiting) == {"reference"}
     desk.commands.file(STATIONS)
@@ -356,19 +355,3 @@ async def test_a_command_that_comes_while_verdicts_are_stored_gets_its_whole_doc
     found = await desk.mongo.as_mongo().find_by_ids("commands", [grown.finalise_requests[-1].command_id])
     assert found[0]["verdict"] == "refused"
     assert found[0]["command_type"] == "rollstream.roll.finalised.v1" and found[0]["offset"] is not None
-
-
-async def test_stations_that_cannot_be_read_refuse_the_roll_and_do_not_stop_the_publisher() -> None:
-    desk = Desk()
-    desk.commands.adopt("stations", STATIONS + b"S-4,,,nowhere,,2\n")
-    desk.commands.cut_off(1)
-    desk.commands.finalise()
-    await desk.epoch(1, *FIRST)
-    await desk.finaliser()._judge_all()
-    assert not desk.sent()
-    desk.commands.adopt("stations", STATIONS)
-    desk.commands.finalise()
-    await desk.finaliser()._judge_all()
-    assert [each["version"] for each in await desk.editions.versions()] == [1]
-    first, second = desk.finaliser()._commands.state.finalise_requests
-    assert await desk.editions.refused([first.command_id, second.command_id]) == {first.command_id}

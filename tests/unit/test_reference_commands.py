@@ -6,7 +6,7 @@ from shared.contracts import identity
 from shared.contracts.cloudevents import header
 from shared.contracts.commands import CommandType
 from tests.reference import commands
-from tests.reference.builder import OFFICERS, LogBuilder, key_of, officers_file, public_pem
+from tests.reference.builder import MODEL, OFFICERS, STATIONS, LogBuilder, key_of, officers_file, public_pem
 
 A, B = ("010203-A", "a" * 64), ("010203-B", "b" * 64)
 
@@ -98,9 +98,16 @@ def test_cut_offs_are_numbered_without_gaps_and_wait_for_all_reference_data() ->
     assert list(history(builder).cut_offs) == [1, 2]
 
 
-def test_a_second_model_and_unreadable_officers_and_keys_are_refused_when_approved() -> None:
+def test_a_second_model_and_unreadable_files_are_refused_when_approved() -> None:
     builder = LogBuilder().found()
-    for kind, raw in (("model", b"{}"), ("officers", b"[]"), ("officers", b"{}"), ("signing_key", b"x")):
+    for kind, raw in (
+        ("model", MODEL.encode() + b" "),
+        ("officers", b"[]"),
+        ("officers", b"{}"),
+        ("signing_key", b"x"),
+        ("gazetteer", b"code,name\n"),
+        ("stations", STATIONS.replace(",750", ",751").encode()),
+    ):
         refused = builder.adopt(kind, raw)
         assert verdict(builder, refused)[0] == "refused", kind
         assert verdict(builder, last_id(builder))[0] == "effective"  # the approval itself
@@ -144,13 +151,14 @@ def test_the_audit_chain_takes_every_message_as_it_lay_there() -> None:
 
 def test_each_epoch_works_with_what_was_adopted_before_the_cut_off_of_the_one_before() -> None:
     builder = LogBuilder().found()
-    builder.adopt("stations", b"second")
+    second, third = STATIONS.replace("750", "2").encode(), STATIONS.replace("750", "3").encode()
+    builder.adopt("stations", second)
     builder.cut_off(1, markers=False)
-    builder.adopt("stations", b"third")
+    builder.adopt("stations", third)
     builder.cut_off(2, markers=False)
     found = history(builder)
     assert found.of_epoch("stations", 1).startswith(b"station,")
-    assert [found.of_epoch("stations", epoch) for epoch in (2, 3)] == [b"second", b"third"]
+    assert [found.of_epoch("stations", epoch) for epoch in (2, 3)] == [second, third]
 
 
 def test_a_signing_key_is_in_force_from_its_adoption_on() -> None:
