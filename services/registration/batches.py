@@ -12,10 +12,6 @@ from services.registration.domain import Closed, Judgement, Rejected
 from services.registration.history import Close
 from services.registration.intake import Incoming
 
-MOST_LISTED = 40_000
-"""Sequences that a receipt lists as missing, and as rejected: more would not fit a message."""
-
-
 SETS = ("received", "taken", "closes")
 """The members of a stored batch that only grow: sequences of any event, sequences of events that were not
 rejected, accepted closes."""
@@ -66,8 +62,8 @@ class BatchChanges:
 def receipt(document: Mapping[str, Any]) -> dict[str, Any] | None:
     """The receipt of a batch as it is stored, None while it is not closed. The last close counts.
 
-    `rejected` are sequences of which no event was accepted or ignored. Of `missing` and `rejected` the first
-    MOST_LISTED are listed; `complete` looks at all.
+    `rejected` are sequences of which no event was accepted or ignored. No sequence is in both lists, so that
+    a batch with all its MOST_SEQUENCES in them still fits a message.
     """
     closes = [Close.of(each) for each in document.get("closes", ())]
     if not closes:
@@ -86,8 +82,8 @@ def receipt(document: Mapping[str, Any]) -> dict[str, Any] | None:
         "batch": batch,
         "count": close.count,
         "received": len(received),
-        "missing": missing[:MOST_LISTED],
-        "rejected": sorted(received.difference(document.get("taken", ())))[:MOST_LISTED],
+        "missing": missing,
+        "rejected": sorted(received.difference(document.get("taken", ()))),
         "complete": not missing,
     }
 

@@ -18,7 +18,7 @@ from shared.plain_json import plain_canonical
 from shared.reference import Gazetteer, Place, Stations
 
 MOST_VERSIONS = 200
-"""Versions of a registration after which only a removal is taken."""
+"""Versions of a registration after which only a removal is taken, and closes of a batch."""
 LARGEST_JUMP = 1_000
 """Largest step of a revision."""
 
@@ -90,15 +90,18 @@ def judge(
     event = incoming.event
     try:
         _belongs_here(incoming, partitions)
+        closed = before(closes, incoming.offset)
         known: Version | Close | None
         if incoming.closes_batch:
-            known = with_id(before(closes, incoming.offset), event.source, event.id)
+            known = with_id(closed, event.source, event.id)
         else:
             known = with_id(history, event.source, event.id)
         if known is not None:
             return _resent(known, incoming)
         data = _parse(incoming)
         if isinstance(data, BatchClosed):
+            if len(closed) >= MOST_VERSIONS:
+                raise _Refusal(Reason.TOO_MANY_VERSIONS)
             return Closed(_close(incoming, data))
         return _version(incoming, data, history, epoch, reference)
     except _Refusal as refusal:

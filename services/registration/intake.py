@@ -6,10 +6,10 @@ from typing import Any
 
 from shared.contracts.cloudevents import Event, Undecodable, decode
 from shared.contracts.events import EventType
+from shared.contracts.fields import MOST_SEQUENCES
 from shared.runtime.record import Record
 
 _IDENTIFIER = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_LARGEST_SEQUENCE = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +99,6 @@ def _batch_id(names: dict[str, Any]) -> str | None:
 def _capture(capture: dict[str, Any]) -> CaptureRef | None:
     batch_id, sequence = _batch_id(capture), capture.get("sequence")
     # True is an int to Python, and no sequence to anyone else.
-    if batch_id is None or type(sequence) is not int or not 0 <= sequence <= _LARGEST_SEQUENCE:
+    if batch_id is None or type(sequence) is not int or not 0 <= sequence < MOST_SEQUENCES:
         return None
     return CaptureRef(batch_id, sequence)

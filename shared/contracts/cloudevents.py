@@ -13,6 +13,9 @@ from shared.contracts.topics import EVENT_LIMIT
 STRUCTURED = "application/cloudevents+json"
 JSON = "application/json"
 
+LONGEST_ATTRIBUTE = 256
+"""Characters that an event's id, source and type may have: histories and lists repeat them."""
+
 Headers = Sequence[tuple[str, bytes | None]]
 
 
@@ -39,9 +42,9 @@ REASONS: Mapping[str, str] = {
     "no_event": "a structured CloudEvent that is no JSON object",
     "data_base64": "binary data, which Rollstream does not read",
     "specversion": "specversion is missing or not 1.0",
-    "id": "the event's id is missing, empty or no string",
-    "source": "the event's source is missing, empty or no string",
-    "type": "the event's type is missing, empty or no string",
+    "id": "the event's id is missing, empty, no string or over 256 characters",
+    "source": "the event's source is missing, empty, no string or over 256 characters",
+    "type": "the event's type is missing, empty, no string or over 256 characters",
 }
 """Why a record is dead-lettered, each with its meaning."""
 
@@ -144,3 +147,5 @@ def _require_attributes(attributes: Mapping[str, Any]) -> None:
         content = attributes.get(name)
         if not isinstance(content, str) or not content:
             raise Undecodable(name)
+        if len(content) > LONGEST_ATTRIBUTE:
+            raise Undecodable(name, f"{len(content)} characters")

@@ -9,6 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from shared.contracts.fields import (
     KHMER_DIGITS,
+    MOST_SEQUENCES,
     CapturedDate,
     Epoch,
     FieldError,
@@ -115,7 +116,7 @@ class Capture(Strict):
     batch: Identifier
     """The device's batch that this capture belongs to."""
     sequence: Sequence
-    """Place in the batch, without gaps: a missing one is told in the receipt."""
+    """Place in the batch, 0 to 99,999, without gaps: a missing one is told in the receipt."""
     captured_at: Timestamp
     """When, by the device's clock and its own offset."""
 
@@ -163,9 +164,9 @@ class BatchClosed(Strict):
     """The batch that is closed."""
     first_sequence: Sequence
     """The first sequence of the batch."""
-    last_sequence: Annotated[int, Field(ge=-1, le=2**31 - 1)]
+    last_sequence: Annotated[int, Field(ge=-1, le=MOST_SEQUENCES - 1)]
     """The last sequence; first_sequence - 1 for an empty batch."""
-    count: Annotated[int, Field(ge=0, le=100_000)]
+    count: Annotated[int, Field(ge=0, le=MOST_SEQUENCES)]
     """How many: last_sequence - first_sequence + 1."""
     closed_at: Timestamp
     """When, by the device's clock and its own offset."""

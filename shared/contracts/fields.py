@@ -100,7 +100,9 @@ Revision = Annotated[
         ge=1, le=2**31 - 1, description="the capture system's own count; grows by 1 to 1,000 with each event"
     ),
 ]
-Sequence = Annotated[int, Field(ge=0, le=2**31 - 1)]
+MOST_SEQUENCES = 100_000
+"""Places that a batch has: what is kept of one, and its receipt, have a bound, whatever a device sends."""
+Sequence = Annotated[int, Field(ge=0, le=MOST_SEQUENCES - 1)]
 Epoch = Annotated[int, Field(ge=1, le=2**31 - 1)]
 Offset = Annotated[int, Field(ge=0, le=2**53 - 1)]
 

@@ -26,6 +26,6 @@ def capture_of(event: Event) -> CaptureId | None:
         return None
     device, batch = identifier(capture.get("device")), identifier(capture.get("batch"))
     sequence = capture.get("sequence")
-    if device is None or batch is None or type(sequence) is not int or not 0 <= sequence < 2**31:
+    if device is None or batch is None or type(sequence) is not int or not 0 <= sequence < 100_000:
         return None
     return CaptureId(device, batch, sequence)

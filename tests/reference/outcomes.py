@@ -134,6 +134,8 @@ def _take_in_close(judged: Judged, record: LogRecord, event: Event, event_hash: 
             raise Rejection("id_reused")
     parsed = _parsed(event)
     assert isinstance(parsed, events.BatchClosed)
+    if len(closes) >= MOST_VERSIONS:
+        raise Rejection("too_many_versions")
     judged.closes[parsed.device, parsed.batch].append(
         Close(record.partition, record.offset, event, event_hash, parsed)
     )

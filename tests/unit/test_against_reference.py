@@ -159,7 +159,7 @@ def test_the_normaliser_is_what_the_reference_model_wrote_apart_from_it(
 
 MUTATIONS = {
     "a jump of 1,000 is refused": ("services.registration.domain", "LARGEST_JUMP", 999),
-    "a receipt is cut short": ("services.registration.batches", "MOST_LISTED", 0),
+    "a batch has fewer places": ("services.registration.intake", "MOST_SEQUENCES", 2),
     "the moved are still persons": (
         "services.publisher.roll",
         "STILL_A_PERSON",

@@ -7,7 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.contracts.cloudevents import REASONS, STRUCTURED, Event, Undecodable, decode, encode, header
+from shared.contracts.cloudevents import (
+    LONGEST_ATTRIBUTE,
+    REASONS,
+    STRUCTURED,
+    Event,
+    Undecodable,
+    decode,
+    encode,
+    header,
+)
 from shared.contracts.topics import EVENT_LIMIT
 
 Headers = list[tuple[str, bytes | None]]
@@ -60,10 +69,13 @@ _UNDECODABLE: list[tuple[str, bytes | None, Headers]] = [
     ("id", b"{}", _with("ce_id", b"")),
     ("id", b"{}", _with("ce_id", None)),
     ("id", _structured(id=7), _IN_STRUCTURED),
+    ("id", b"{}", _with("ce_id", b"x" * 257)),
     ("source", b"{}", _without("ce_source")),
+    ("source", _structured(source="x" * 257), _IN_STRUCTURED),
     ("source", _structured(source=""), _IN_STRUCTURED),
     ("type", b"{}", _without("ce_type")),
     ("type", _structured(type=None), _IN_STRUCTURED),
+    ("type", b"{}", _with("ce_type", b"x" * 257)),
 ]
 
 
@@ -72,6 +84,12 @@ def test_what_is_no_event_is_told_by_its_reason(reason: str, value: bytes | None
     with pytest.raises(Undecodable) as undecodable:
         decode(value, headers)
     assert undecodable.value.reason == reason
+
+
+def test_an_id_may_have_256_characters_of_any_script() -> None:
+    longest = "ក" * LONGEST_ATTRIBUTE
+    assert decode(b"{}", _with("ce_id", longest.encode())).id == longest
+    assert decode(_structured(id=longest), _IN_STRUCTURED).id == longest
 
 
 def test_each_reason_is_reached_by_a_case_above() -> None:

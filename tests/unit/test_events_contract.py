@@ -97,7 +97,7 @@ def test_data_that_is_no_object_is_told_at_the_whole(data: Any) -> None:
         ("capture.operator", "O P", "pattern"),
         ("capture.batch", None, "type"),
         ("capture.sequence", -1, "range"),
-        ("capture.sequence", 2**31, "range"),
+        ("capture.sequence", 100_000, "range"),
         ("capture.captured_at", "2026-10-20T08:15:00", "pattern"),
         ("capture.captured_at", "2026-10-20 08:15:00Z", "pattern"),
         ("capture.captured_at", "2026-10-20T24:00:00Z", "pattern"),
@@ -129,6 +129,7 @@ def test_a_field_that_breaks_its_rule_is_told_by_its_path_and_rule(path: str, va
         ("residence.village_code", "010203"),
         ("polling_station", _MISSING),
         ("capture.sequence", 0),
+        ("capture.sequence", 99_999),
         ("capture.captured_at", "2026-10-20T08:15:00.123456789Z"),
         ("capture.captured_at", "2026-10-20T08:15:00-11:30"),
     ],
@@ -174,7 +175,9 @@ def test_a_removal_has_no_voter_and_one_of_five_reasons() -> None:
         (0, -1, 0, None),
         (0, 18, 18, ("count", "count")),
         (5, 3, -1, ("count", "range")),
+        (0, 99_999, 100_000, None),
         (-1, 0, 2, ("first_sequence", "range")),
+        (99_999, 100_000, 2, ("last_sequence", "range")),
     ],
 )
 def test_a_batchs_count_adds_up(first: int, last: int, count: int, expected: tuple[str, str] | None) -> None:

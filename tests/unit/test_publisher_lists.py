@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from services.publisher.lists import Totals, station_list
+from services.publisher.lists import Removed, Totals, station_list
 from shared.contracts.identity import canonical
 from shared.contracts.lists import ProvinceManifest, RollManifest, StationList
+from shared.contracts.topics import TOPICS, Topic
 from tests.checked_records import registration
 from tests.reference.verifier import NotVerified, verify_list
 from tests.small_edition import PUBLIC_PEM, SIGN, edition, small_edition
@@ -60,6 +61,16 @@ def test_removed_rows_are_in_order_of_id_and_say_why_and_by_what() -> None:
         {"registration_id": "r-8", "reason": "held", "by": None},
         {"registration_id": "r-9", "reason": "decided", "by": "decision-1"},
     ]
+
+
+def test_the_longest_list_that_the_contract_allows_fits_its_topic() -> None:
+    name, event_id = "\U0001f5f3" * 100, "\U0001f5f3" * 256  # 4 bytes a character
+    voters = [registration(f"{number:064}", family=name, given=name) for number in range(750)]
+    gone = [Removed(f"{number:064}", "disenfranchised", event_id) for number in range(750)]
+    longest = station_list(edition(), "S" * 64, "010203", voters, gone, SIGN).value
+    second_script = 750 * 2 * len(name.encode())
+    [limit] = [spec.configuration()["max.message.bytes"] for spec in TOPICS if spec.topic == Topic.LISTS]
+    assert len(longest) + second_script < int(limit)
 
 
 def test_equal_input_gives_equal_bytes() -> None:

@@ -303,6 +303,31 @@ def test_a_receipt_counts_every_decodable_event_of_its_batch() -> None:
     }
 
 
+def test_a_sequence_beyond_the_places_of_a_batch_is_invalid_and_counts_nowhere() -> None:
+    builder = founded()
+    builder.register_voter(ONE, capture=capture_data(sequence=100_000))
+    assert outcome(builder) == "rejected: invalid"
+    builder.close_batch(0, 100_000)
+    assert outcome(builder) == "rejected: invalid"
+    builder.close_batch(99_999, 99_999)
+    assert json.loads(run(builder).receipts["D-1/B-1"])["received"] == 0
+
+
+def test_a_batch_is_closed_200_times_at_most() -> None:
+    builder = founded()
+    for _ in range(201):
+        builder.close_batch(0, 3)
+    found = [f"{each.outcome} {each.reason}" for each in run(builder).outcomes.values()]
+    assert found == [*["accepted None"] * 200, "rejected too_many_versions"]
+
+
+def test_an_event_with_an_id_of_over_256_characters_is_a_dead_letter() -> None:
+    builder = founded()
+    for longest, expected in (("x" * 256, "accepted"), ("x" * 257, "dead_lettered: id")):
+        builder.event(EventType.REGISTERED, registration(longest[-3:] + str(len(longest)), 1), ce_id=longest)
+        assert outcome(builder) == expected
+
+
 def test_a_close_that_does_not_add_up_is_invalid_at_count() -> None:
     builder = founded()
     data = json.loads(builder.close_batch(0, 3).value or b"")

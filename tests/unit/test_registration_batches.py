@@ -1,18 +1,21 @@
 """A receipt says what is known of a batch, in whichever order and however often its events come."""
 
+from dataclasses import replace
 from typing import Any
 
+import bson
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.registration.batches import MOST_LISTED, BatchChange, BatchChanges, receipt, summary
-from services.registration.domain import Closed, Ignored, Judgement, Rejected
+from services.registration.batches import BatchChange, BatchChanges, receipt, summary
+from services.registration.domain import MOST_VERSIONS, Closed, Ignored, Judgement, Rejected
 from services.registration.history import Close
 from services.registration.outputs import OutputBuilder
 from shared.contracts import outputs
 from shared.contracts.events import EventType as Type
+from shared.contracts.fields import MOST_SEQUENCES
 from shared.contracts.outputs import RejectionReason
-from shared.contracts.topics import Topic, partition_for
+from shared.contracts.topics import MESSAGE_LIMIT, Topic, partition_for
 from tests.registration_kit import DEVICE, PARTITIONS, batch_closed, event, incoming, registration
 
 BATCH = "D-0042/D-0042-20261020-1"
@@ -106,13 +109,27 @@ def test_the_last_close_of_a_batch_sets_its_bounds() -> None:
     assert summary(document, known(document))["last"] == 5
 
 
-def test_a_receipt_of_a_batch_of_any_size_fits_its_topic() -> None:
-    first = 2**31 - 1 - 100_000
-    document = stored(BatchChange(received=set(range(100_000)), closes=[close(first, first + 99_999)]))
-    found = known(document)
-    assert len(found["missing"]) == len(found["rejected"]) == MOST_LISTED
-    assert found["complete"] is False
-    assert len(OutputBuilder("kh-test", PARTITIONS).receipt(found).value or b"") < 1_000_000
+def test_a_batch_of_any_size_fits_a_document_and_its_receipt_a_message() -> None:
+    longest = Close(
+        "\U0001f5f3" * 256, "\U0001f5f3" * 256, "0" * 64, 0, 2**53, "o" * 64, 0, 99_999, 100_000, "t" * 35
+    )
+    closes = [replace(longest, offset=longest.offset - number) for number in range(MOST_VERSIONS)]
+    all_of_it = set(range(MOST_SEQUENCES))
+    odd = set(range(1, MOST_SEQUENCES, 2))
+    for change in (
+        BatchChange(closes=closes),
+        BatchChange(received=all_of_it, closes=closes),
+        BatchChange(received=odd, closes=closes),
+        BatchChange(received=all_of_it, taken=all_of_it, closes=closes),
+    ):
+        document = {
+            "_id": BATCH,
+            **{name: each["$each"] for name, each in change.update()["$addToSet"].items()},
+        }
+        found = known(document)
+        assert len(found["missing"]) + len(change.received) == MOST_SEQUENCES
+        assert len(OutputBuilder("kh-test", PARTITIONS).receipt(found).value or b"") < MESSAGE_LIMIT
+        assert len(bson.encode({**document, **summary(document, found)})) < 4 * MESSAGE_LIMIT
 
 
 def test_a_receipt_has_the_contracts_shape_and_key() -> None:
@@ -141,7 +158,7 @@ def test_every_decodable_event_that_names_its_place_counts_as_received() -> None
 
 
 def test_a_place_that_cannot_be_read_counts_nowhere() -> None:
-    for sequence in (True, -1, 1.0, "1", None, 2**31):
+    for sequence in (True, -1, 1.0, "1", None, MOST_SEQUENCES):
         assert counted((registration(capture__sequence=sequence), REJECTED)) == {}
     assert counted((registration(capture__batch="a b"), REJECTED), ([1], REJECTED)) == {}
 

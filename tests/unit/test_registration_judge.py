@@ -296,6 +296,17 @@ def test_a_resend_of_a_closed_batch_is_ignored_and_a_later_close_is_accepted() -
     assert kinds[2].reason == "id_reused"
 
 
+def test_a_batch_is_closed_200_times_at_most() -> None:
+    log = [event(Type.BATCH_CLOSED, batch_closed(), event_id=f"c-{each}", offset=each) for each in range(201)]
+    *closed, one_more, resent = judged(
+        *log, event(Type.BATCH_CLOSED, batch_closed(), event_id="c-7", offset=201)
+    )
+    assert all(isinstance(each, Closed) for each in closed)
+    assert isinstance(one_more, Rejected)
+    assert one_more.reason == "too_many_versions"
+    assert isinstance(resent, Ignored)
+
+
 def test_an_empty_batch_may_be_closed() -> None:
     empty = event(Type.BATCH_CLOSED, batch_closed(first_sequence=0, last_sequence=-1, count=0))
     assert isinstance(last(empty), Closed)

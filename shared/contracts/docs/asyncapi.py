@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from shared.contracts.cloudevents import LONGEST_ATTRIBUTE
 from shared.contracts.commands import OFFICER_HEADER, SIGNATURE_HEADER, CommandType
 from shared.contracts.docs.schemas import MODELS
 from shared.contracts.events import EventType
@@ -142,8 +143,8 @@ def _headers(name: str) -> dict[str, Any]:
         return _object({})
     headers: dict[str, Any] = {
         "ce_specversion": {"const": "1.0"},
-        "ce_id": {"type": "string", "minLength": 1},
-        "ce_source": {"type": "string", "minLength": 1},
+        "ce_id": {"type": "string", "minLength": 1, "maxLength": LONGEST_ATTRIBUTE},
+        "ce_source": {"type": "string", "minLength": 1, "maxLength": LONGEST_ATTRIBUTE},
         "ce_type": {"const": name},
     }
     required = list(headers)
