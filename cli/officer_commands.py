@@ -11,10 +11,12 @@ import typer
 from cli import commands
 from cli.app import Json, app, settings
 from cli.commands import CommandNotSent, SignedCommand, Signer
+from cli.officers_list import deadlock, idle_roles
 from cli.output import console, fail, show, table
-from cli.status import read_conflict, read_status
+from cli.status import read_conflict, read_registrations, read_status
 from services.dedup.model import load_model
 from shared import signing
+from shared.commands.officers import Officer
 from shared.contracts.cloudevents import header
 from shared.contracts.commands import OFFICER_HEADER, REFERENCE_KINDS, CommandType
 from shared.reference import ReferenceStore
@@ -25,8 +27,10 @@ LAST_SHOWN = 10
 SHORT = 12
 """Characters of an id that people are shown; commands take any beginning that is unique."""
 
-Officer = Annotated[str, typer.Option("--officer", help="Your name in the officers file.")]
+OfficerName = Annotated[str, typer.Option("--officer", help="Your name in the officers file.")]
 Key = Annotated[Path, typer.Option("--key", help="Your private key in PEM.")]
+Subject = Annotated[str, typer.Argument(metavar="CONFLICT|REGISTRATION", help="From `status --conflicts`.")]
+Other = Annotated[str, typer.Argument(metavar="REGISTRATION", help="The other one: no conflict is needed.")]
 Why = Annotated[str, typer.Option("--reason", help="Why; kept with the decision for good.")]
 
 
@@ -53,7 +57,7 @@ def _propose(
         fail(str(error))
     [offset] = _send([command])
     show(
-        {"id": command.id, "type": ce_type.value, "offset": offset},
+        {"id": command.id, "type": ce_type.value, "offset": offset, "data": data},
         as_json=as_json,
         text=f"{also}Proposed as {command.id}. Next, another officer: rollstream approve {command.id}",
     )
@@ -86,62 +90,104 @@ def adopt(
         raw = file.read_bytes()
         if kind == "model":
             load_model(raw)  # adopted for good, so it must not be one that no service could serve
-        sha256 = ReferenceStore(settings().reference_dir).put(kind, raw)
+        store = ReferenceStore(settings().reference_dir)
+        sha256 = store.put(kind, raw)
     except (OSError, ValueError) as error:
         fail(f"{error}. Mend the file and run the command again.")
     data = {"kind": kind, "version": version or sha256[:12], "sha256": sha256}
     also = f"Every service needs {sha256} in its ROLLSTREAM_REFERENCE_DIR, or waits for it.\n"
+    if kind == "officers":
+        also += _judged(list(store.officers(sha256).values()))
     _propose(officer, key, CommandType.ADOPTED, data, as_json, also)
 
 
+def _judged(officers: list[Officer]) -> str:
+    """What to know before a list of officers is approved; ends the command if it would be the last one."""
+    if why := deadlock(officers):
+        fail(f"{why}. Nothing was sent: mend the file and run the command again.")
+    idle = ", ".join(idle_roles(officers))
+    return f"Warning: with this list nobody can do the work of {idle}.\n" if idle else ""
+
+
 @app.command("cut-off")
-def cut_off(epoch: int, officer: Officer, key: Key, as_json: Json = False) -> None:
+def cut_off(epoch: int, officer: OfficerName, key: Key, as_json: Json = False) -> None:
     """End an epoch: what is captured later belongs to the next one."""
     _propose(officer, key, CommandType.CUT_OFF, {"epoch": epoch}, as_json)
 
 
 @app.command()
 def decide(
-    conflict: Annotated[str, typer.Argument(help="The conflict's id, as `status --conflicts` shows it.")],
-    officer: Officer,
+    one: Subject,
+    officer: OfficerName,
     key: Key,
     reason: Why,
+    other: Other = "",
     keep: Annotated[str, typer.Option(help="One person: the registration that stays.")] = "",
     different: Annotated[bool, typer.Option("--different", help="They are two people.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Say whether a conflict's two registrations are one person."""
+    """Say whether two registrations are one person: those of a conflict, or any two by their ids."""
     if bool(keep) == different:
         fail("say either --keep REGISTRATION (one person) or --different (two people)")
-    data: dict[str, Any] = {"pair": _pair(conflict), "reason": reason}
+    pair, also = _pair(one, other)
+    ids = [version["registration_id"] for version in pair]
+    if keep and keep not in ids:
+        fail(f"--keep is one of the two, {ids[0]} or {ids[1]}: the registration that stays")
+    data: dict[str, Any] = {"pair": pair, "reason": reason}
     data |= {"decision": "different_persons"} if different else {"decision": "same_person", "keep": keep}
-    _propose(officer, key, CommandType.DECIDED, data, as_json)
+    _propose(officer, key, CommandType.DECIDED, data, as_json, also)
 
 
 @app.command()
 def reverse(
-    conflict: Annotated[str, typer.Argument(help="The conflict's id.")],
-    officer: Officer,
+    one: Subject,
+    officer: OfficerName,
     key: Key,
     reason: Why,
+    other: Other = "",
     as_json: Json = False,
 ) -> None:
-    """Take back the decision on a conflict."""
-    _propose(officer, key, CommandType.REVERSED, {"pair": _pair(conflict), "reason": reason}, as_json)
+    """Take back the decision on a conflict, or on the newest versions of two registrations."""
+    pair, also = _pair(one, other)
+    _propose(officer, key, CommandType.REVERSED, {"pair": pair, "reason": reason}, as_json, also)
 
 
-def _pair(conflict: str) -> list[dict[str, str]]:
+def _pair(one: str, other: str) -> tuple[list[dict[str, str]], str]:
+    """The two versions that are meant, smaller id first, and how they are told."""
+    return _newest_versions(one, other) if other else (_versions_of(one), "")
+
+
+def _versions_of(conflict: str) -> list[dict[str, str]]:
     found = asyncio.run(read_conflict(settings(), conflict))
     if found is None:
-        fail(f"no one conflict {conflict}: `rollstream status --conflicts` lists the open ones")
+        fail(
+            f"no one conflict {conflict}: `rollstream status --conflicts` lists the open ones; "
+            "of two registrations without a conflict name both"
+        )
     pair: list[dict[str, str]] = found["pair"]
     return pair
+
+
+def _newest_versions(one: str, other: str) -> tuple[list[dict[str, str]], str]:
+    """Officers may decide on any two, whether the matching found them or not."""
+    if one == other:
+        fail(f"{one} is named twice: name two registrations")
+    ids = sorted((one, other))
+    found = asyncio.run(read_registrations(settings(), ids))
+    if missing := [each for each in ids if each not in found]:
+        fail(f"no registration {' and no '.join(missing)}: name two that were accepted, by their whole ids")
+    told = "".join(
+        "  {_id}: revision {revision}, {status}, of epoch {epoch}, digest {digest}\n".format(**found[each])
+        for each in ids
+    )
+    pair = [{"registration_id": each, "digest": found[each]["digest"]} for each in ids]
+    return pair, f"These versions are meant:\n{told}"
 
 
 @app.command()
 def finalise(
     roll: str,
-    officer: Officer,
+    officer: OfficerName,
     key: Key,
     epoch: Annotated[int, typer.Option(help="The epoch to make it of.")],
     election: Annotated[str, typer.Option(help="national or commune_council")],
@@ -163,7 +209,7 @@ def finalise(
 
 @app.command()
 def approve(
-    command_id: str, officer: Officer, key: Key, reason: Why = "approved", as_json: Json = False
+    command_id: str, officer: OfficerName, key: Key, reason: Why = "approved", as_json: Json = False
 ) -> None:
     """Approve another officer's command: with that it takes effect."""
     signer = _signer(officer, key)

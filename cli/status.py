@@ -1,5 +1,6 @@
 """What the store says: verdicts of commands, conflicts, rolls."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from shared.mongo import Mongo
@@ -26,6 +27,16 @@ async def read_status(settings: Settings, *, with_conflicts: bool) -> dict[str, 
             surest = conflicts.find({"status": "open"}).sort("probability", -1).limit(MOST_CONFLICTS)
             found["open"] = await surest.to_list(None)
         return found
+    finally:
+        mongo.close()
+
+
+async def read_registrations(settings: Settings, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """What two officers must know of registrations to decide on them, by id; those that are there."""
+    mongo = Mongo(settings.mongo, "rollstream-status")
+    try:
+        wanted = {"digest": 1, "revision": 1, "status": 1, "epoch": 1}
+        return {each["_id"]: each for each in await mongo.find_by_ids("registrations", ids, wanted)}
     finally:
         mongo.close()
 

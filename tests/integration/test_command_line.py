@@ -193,6 +193,14 @@ async def _officers_decide(shell: Terminal) -> None:
     reversal = await shell.two("reverse", one["_id"], "--reason", "looked again", by="adjudicator")
     assert (await shell.verdict(reversal))["verdict"] == "effective"
 
+    people = (shell.directory / "stream/truth_people.csv").read_text().splitlines()
+    first, second = (line.split(",")[0] for line in people[1:3])
+    missed = await shell.two("decide", second, first, "--different", "--reason", "met both", by="adjudicator")
+    ruling = await shell.verdict(missed)
+    assert ruling["verdict"] == "effective"
+    assert [each["registration_id"] for each in ruling["data"]["pair"]] == sorted((first, second))
+    assert "no-such" in await shell.told("decide", first, "no-such", *decide[2:], *officer("adjudicator"))
+
     not_allowed = await shell.run("cut-off", "1", *officer("adjudicator"), "--json")
     refused = await shell.verdict(not_allowed.json["id"])
     assert refused["verdict"] == "refused" and refused["reason"]
