@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from cli.engines import Engines, LocalEngine, embedded_engines
+from cli.engines import Engines, LocalEngine, embedded_engines, guard
 from tests.compose import SERVICES, compose
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -58,7 +58,7 @@ class Stack:
         """`docker compose up` of one service."""
         with (self.directory / f"{name}.log").open("ab") as log:
             self.running[name] = await asyncio.create_subprocess_exec(
-                *self.file["services"][name]["command"],
+                *guard.tied(self.file["services"][name]["command"]),
                 env=self.environment(name),
                 cwd=self.directory,
                 stdin=asyncio.subprocess.DEVNULL,

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import pytest
 from aiokafka.admin import NewTopic
 
+from cli.engines import guard
 from shared.mongo import Mongo
 from shared.progress import COLLECTION, ProgressStore
 from shared.runtime.errors import StopService
@@ -285,8 +286,9 @@ async def _process(engines: Any, topic: Topic, seconds: str) -> AsyncIterator[as
         "ROLLSTREAM_RUNTIME__STOP_TIMEOUT_S": "1.5",
     }
     process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-m", "tests.integration.runtime_process", topic.name, topic.group, seconds),
+        *guard.tied(
+            [sys.executable, "-m", "tests.integration.runtime_process", topic.name, topic.group, seconds]
+        ),
         env=env,
         stdout=asyncio.subprocess.PIPE,
     )

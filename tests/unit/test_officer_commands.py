@@ -1,4 +1,4 @@
-"""Officers at the command line: decisions on any two registrations, lists of officers that would be the last."""
+"""Officers at the command line: any two registrations are decided on, no list of officers is the last."""
 
 import json
 from collections.abc import Sequence

@@ -1,14 +1,16 @@
 """A marker ends an epoch only if its officer signed it and its cut-off took effect where it says."""
 
 import dataclasses
+import json
 
 import pytest
 
 from services.registration.markers import Epochs, UnknownFuture, passed_marker, signed_marker, valid_marker
+from shared.commands.officers import officers_file
 from shared.contracts.events import EventType, Marker
 from shared.contracts.topics import Topic
 from shared.runtime.record import Output, Record
-from tests.command_log import REGISTER, CommandLog, key_of
+from tests.command_log import OFFICERS, REGISTER, CommandLog, key_of, officer
 from tests.registration_kit import incoming
 
 LOG = CommandLog().found().adopt_all()
@@ -65,6 +67,24 @@ def test_a_marker_of_a_command_still_to_come_waits_only_if_an_officer_signed_it(
         with pytest.raises(UnknownFuture) as future:
             judged(marker(1, STATE.next_offset, name=name))
         assert future.value.plausible is plausible
+
+
+def test_a_marker_that_waits_is_void_once_its_key_is_no_marker_officers_any_more() -> None:
+    log = CommandLog().found().adopt_all()
+    stalls = marker(1, 1_000)
+    with pytest.raises(UnknownFuture) as future:
+        valid_marker(incoming(stalls), stalls, 1, log.state())
+    assert future.value.plausible
+    log.cut_off(1)
+    state = log.state()
+    mine = marker(1, state.cut_offs[1])
+    log.adopt(
+        "officers", json.dumps(officers_file([*OFFICERS[:-1], officer("marker", ["marker"], "new")])).encode()
+    )
+    with pytest.raises(UnknownFuture) as future:
+        valid_marker(incoming(stalls), stalls, 1, log.state())
+    assert not future.value.plausible
+    assert valid_marker(incoming(mine), mine, 1, log.state())  # its cut-off took effect under the old key
 
 
 def test_the_epoch_of_an_offset_is_one_more_than_the_last_that_ended_before_it() -> None:
