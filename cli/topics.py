@@ -1,6 +1,5 @@
 """Creates what is missing of the register's topics and says what differs from the contract."""
 
-import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -10,7 +9,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
 from shared.contracts.topics import TOPICS, Topic, TopicSpec
-from shared.runtime.clients import connection_options
+from shared.runtime.clients import admin_options as client_options
 from shared.settings import Settings
 
 
@@ -77,10 +76,8 @@ async def require(settings: Settings, topic: Topic) -> None:
 
 
 def admin_options(settings: Settings) -> dict[str, Any]:
-    """What aiokafka's admin client takes of the options that all clients share."""
-    options = connection_options(settings.kafka, "rollstream-topics")
-    accepted = inspect.signature(AIOKafkaAdminClient).parameters
-    return {name: value for name, value in options.items() if name in accepted}
+    """How the command line asks brokers about topics and groups."""
+    return client_options(settings, "rollstream-topics")
 
 
 async def _create(admin: AIOKafkaAdminClient, spec: TopicSpec, settings: Settings) -> None:

@@ -64,6 +64,11 @@ class ProgressStore:
         self._written.update(starts)
         return starts
 
+    async def positions(self, partitions: Collection[int]) -> dict[int, int]:
+        """Next offset of each partition, whoever holds it; 0 where there is none."""
+        stored = await self._read(partitions)
+        return {each: int(stored[each]["next_offset"]) if each in stored else 0 for each in partitions}
+
     async def check(self, partitions: Collection[int]) -> None:
         """Ask between a batch's last reading and its first effect: raises `StoreRolledBack` if progress is
         lower than was written.

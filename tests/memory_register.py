@@ -20,6 +20,7 @@ from services.publisher.manifests import verified
 from services.publisher.store import RollStore
 from services.registration.handler import Parts, RegistrationHandler
 from services.registration.holdings import Holdings
+from services.registration.rebuild import Rebuild
 from services.registration.references import References
 from services.registration.store import Store
 from shared import signing
@@ -151,6 +152,13 @@ class MemoryRegister:
         await self._settle(feed, self._registration(feed), events)
         await self._settle_publisher()
 
+    async def run_half(self) -> None:
+        """Registration settles some of each partition."""
+        feed = MemoryFeed(self.history.log.register, self.history.log.commands, self._files)
+        events = [_of_partition(self.history.log.events, number) for number in range(PARTITIONS)]
+        some = [records[: self.dice.randint(0, len(records))] for records in events]
+        await self._settle(feed, self._registration(feed), some)
+
     async def run_again(self) -> None:
         """The store is lost: everything is settled anew, and nothing that was sent is sent again."""
         self.mongo = MemoryMongo()
@@ -159,10 +167,12 @@ class MemoryRegister:
     def _registration(self, feed: MemoryFeed) -> RegistrationHandler:
         mongo, metrics = self.mongo.as_mongo(), Metrics("registration")
         commands = cast(CommandFeed, feed)
+        progress = ProgressStore(mongo, "registration", Topic.EVENTS.value, _first_records)
         parts = Parts(
             store=Store(mongo),
-            progress=ProgressStore(mongo, "registration", Topic.EVENTS.value, _first_records),
+            progress=progress,
             outputs=cast(Outputs, self.topics),
+            rebuild=Rebuild(progress, self._committed),
             commands=commands,
             references=References(commands, self._files, metrics),
             holdings=Holdings(),
@@ -170,6 +180,9 @@ class MemoryRegister:
             metrics=metrics,
         )
         return RegistrationHandler(self._settings.register, PARTITIONS, parts)
+
+    async def _committed(self) -> dict[int, int]:
+        return {partition: offset or 0 for partition, offset in self._settled.items()}
 
     async def _settle(
         self, feed: MemoryFeed, handler: RegistrationHandler, topic: list[list[Record]]

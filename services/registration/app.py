@@ -3,6 +3,7 @@
 from services.registration.handler import SERVICE, Parts, RegistrationHandler
 from services.registration.holdings import Holdings
 from services.registration.marker_writer import MarkerWriter, marker_key_of
+from services.registration.rebuild import Rebuild
 from services.registration.references import References
 from services.registration.store import Store
 from shared.commands.feed import CommandFeed
@@ -14,6 +15,7 @@ from shared.reference import ReferenceStore
 from shared.runtime.consumer import ConsumerSpec
 from shared.runtime.dead_letters import DeadLetterLimit
 from shared.runtime.first_records import FirstRecords
+from shared.runtime.group_offsets import GroupOffsets
 from shared.runtime.outputs import Outputs
 from shared.runtime.service import Service, run_service
 from shared.settings import Settings
@@ -42,6 +44,7 @@ def create_app(settings: Settings, group: str = GROUP) -> Service:
             store=store,
             progress=progress,
             outputs=outputs,
+            rebuild=Rebuild(progress, GroupOffsets(settings, topic, group, f"{SERVICE}-group-offsets")),
             commands=commands,
             references=references,
             holdings=holdings,

@@ -26,14 +26,23 @@ class BatchChange:
     closes: list[Close] = field(default_factory=list)
     answer: bool = False
 
-    def update(self) -> dict[str, Any]:
-        """The change for the store."""
+    def update(self, rebuilding: bool = False) -> dict[str, Any]:
+        """The change for the store.
+
+        While the store is `rebuilding`, a receipt may lack what has not been read again. So the batch is
+        marked `early`: whoever adds to it later sends another receipt, however old what they add.
+        """
         added = (
             sorted(self.received),
             sorted(self.taken),
             [close.document() for close in self.closes],
         )
-        return {"$addToSet": {name: {"$each": each} for name, each in zip(SETS, added, strict=True)}}
+        update: dict[str, Any] = {
+            "$addToSet": {name: {"$each": each} for name, each in zip(SETS, added, strict=True)}
+        }
+        if rebuilding and self.answer:
+            update["$set"] = {"early": True}
+        return update
 
 
 class BatchChanges:

@@ -12,6 +12,7 @@ from services.registration.intake import DeadLetter, Incoming, read
 from services.registration.markers import Epochs, UnknownFuture, passed_marker, valid_marker
 from services.registration.outcomes import Ended, Result, Settled, Void, outcome_document
 from services.registration.outputs import OutputBuilder
+from services.registration.rebuild import Rebuild
 from services.registration.references import References
 from services.registration.store import Store
 from shared.commands.feed import CommandFeed
@@ -35,6 +36,7 @@ class Parts:
     store: Store
     progress: ProgressStore
     outputs: Outputs
+    rebuild: Rebuild
     commands: CommandFeed
     references: References
     holdings: Holdings
@@ -54,6 +56,7 @@ class RegistrationHandler:
 
     async def assigned(self, committed: Mapping[int, int | None]) -> Mapping[int, int]:
         """Start at the stored progress; what lies below the committed offset is not sent again."""
+        await self._parts.rebuild.begin()
         starts = await self._parts.progress.load(committed.keys())
         epochs = await self._parts.store.epochs(committed.keys())
         for partition, offset in committed.items():
@@ -156,7 +159,10 @@ class RegistrationHandler:
             if each.incoming is not None and not isinstance(each.result, Ended | Void | DeadLetter):
                 sent = held[each.record.partition].was_sent(each.record.offset)
                 changes.note(each.incoming, each.result, answer=not sent)
-        await store.change_batches({name: change.update() for name, change in changes.by_id.items()})
+        rebuilding = await self._parts.rebuild.goes_on()
+        await store.change_batches(
+            {name: change.update(rebuilding) for name, change in changes.by_id.items()}
+        )
         documents = (outcome_document(each) for each in settled)
         await store.save_outcomes([document for document in documents if document is not None])
         await store.end_epochs(
@@ -189,7 +195,8 @@ class RegistrationHandler:
         """Send the receipts of closed batches, until the last one sent says what is stored.
 
         Another process may add to a batch between our reading it and our receipt's arriving, and the topic is
-        compacted: an old receipt must not be the one that stays.
+        compacted: an old receipt must not be the one that stays. What was settled before is answered by the
+        receipt of that time, unless another was sent since from a store that was not whole.
         """
         left: Collection[str] = changes.by_id.keys()
         for _ in range(_MOST_TRIES):
@@ -200,7 +207,7 @@ class RegistrationHandler:
                 [
                     self._build.receipt(sent)
                     for document, sent in known
-                    if changes.by_id[document["_id"]].answer
+                    if changes.by_id[document["_id"]].answer or document.get("early")
                 ]
             )
             left = await self._parts.store.summarise_batches(

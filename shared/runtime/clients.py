@@ -7,11 +7,13 @@ commits (on), isolation (uncommitted), rebalance timeout (the session's). No top
 
 from __future__ import annotations
 
+import inspect
 import ssl
 from collections.abc import Collection
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaConnectionError, KafkaError
 from aiokafka.helpers import create_ssl_context
@@ -49,6 +51,13 @@ def connection_options(kafka: KafkaSettings, client_id: str) -> dict[str, Any]:
         "sasl_kerberos_service_name": kafka.sasl_kerberos_service_name,
         "sasl_kerberos_domain_name": kafka.sasl_kerberos_domain_name,
     }
+
+
+def admin_options(settings: Settings, client_id: str) -> dict[str, Any]:
+    """What aiokafka's admin client takes of the options that all clients share."""
+    options = connection_options(settings.kafka, client_id)
+    accepted = inspect.signature(AIOKafkaAdminClient).parameters
+    return {name: value for name, value in options.items() if name in accepted}
 
 
 def reader_options(settings: Settings) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from shared.runtime.outputs import Outputs
 from tests.accepted import correction
 from tests.pipeline import Pipeline, pipeline
 
-OUTPUTS = (Topic.ACCEPTED, Topic.REJECTED, Topic.CHECKED, Topic.LISTS, Topic.MANIFESTS, Topic.DEAD_LETTERS)
+OUTPUTS = tuple(topic for topic in Topic if topic not in (Topic.EVENTS, Topic.COMMANDS))
 
 
 async def ends(register: Pipeline) -> dict[TopicPartition, int]:

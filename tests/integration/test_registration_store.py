@@ -12,6 +12,7 @@ from services.registration.fold import BatchFold
 from services.registration.handler import Parts, RegistrationHandler
 from services.registration.holdings import Holding, Holdings
 from services.registration.markers import Epochs
+from services.registration.rebuild import Rebuild
 from services.registration.registrations import Registration
 from services.registration.store import Store
 from shared.contracts.events import EventType as Type
@@ -58,6 +59,7 @@ class Fakes:
             store=store or Store(mongo),
             progress=cast(Any, self),
             outputs=cast(Any, self),
+            rebuild=Rebuild(cast(Any, self), self.committed),
             commands=cast(Any, None),
             references=cast(Any, self),
             holdings=self.holdings,
@@ -65,6 +67,9 @@ class Fakes:
             metrics=self.metrics,
         )
         self.handler = RegistrationHandler("kh-test", PARTITIONS, parts)
+
+    async def committed(self) -> dict[int, int]:
+        return {}
 
     async def check(self, _partitions: object) -> None:
         return

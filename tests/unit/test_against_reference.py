@@ -54,6 +54,15 @@ def test_a_store_built_anew_is_the_same_and_nothing_is_published_otherwise(
 
 @settings(max_examples=60, deadline=None)
 @given(event_logs(), st.integers(0, 2**32 - 1))
+def test_a_store_lost_while_events_still_come_changes_nothing_either(history: History, seed: int) -> None:
+    register = MemoryRegister(history, Random(seed))
+    asyncio.run(register.run_half())
+    asyncio.run(register.run_again())
+    assert differences(register) == []
+
+
+@settings(max_examples=60, deadline=None)
+@given(event_logs(), st.integers(0, 2**32 - 1))
 def test_registration_judges_every_event_as_the_log_says(history: History, seed: int) -> None:
     register = MemoryRegister(history, Random(seed))
     asyncio.run(register.run())

@@ -7,6 +7,7 @@ import pytest
 
 from services.registration.handler import Parts, RegistrationHandler
 from services.registration.holdings import Holdings
+from services.registration.rebuild import Rebuild
 from services.registration.references import References
 from services.registration.store import REGISTRATIONS, Store
 from shared.commands.feed import CommandFeed
@@ -56,7 +57,7 @@ class _References:
         return REFERENCE
 
 
-class _Outputs:
+class MemoryOutputs:
     def __init__(self) -> None:
         self.sent: list[Output] = []
 
@@ -68,15 +69,24 @@ async def _first_records(partitions: Iterable[int]) -> Mapping[int, str | None]:
     return dict.fromkeys(partitions, "first")
 
 
-def handler_on(mongo: MemoryMongo, outputs: _Outputs) -> RegistrationHandler:
+def handler_on(
+    mongo: MemoryMongo, outputs: MemoryOutputs, committed: Mapping[int, int] | None = None
+) -> RegistrationHandler:
+    """A process of a group that has `committed`."""
     metrics = Metrics("registration")
+    progress = ProgressStore(mongo.as_mongo(), "registration", Topic.EVENTS.value, _first_records)
+
+    async def group_offsets() -> Mapping[int, int]:
+        return committed or {}
+
     return RegistrationHandler(
         "kh-test",
         PARTITIONS,
         Parts(
             store=Store(mongo.as_mongo()),
-            progress=ProgressStore(mongo.as_mongo(), "registration", Topic.EVENTS.value, _first_records),
+            progress=progress,
             outputs=cast(Outputs, outputs),
+            rebuild=Rebuild(progress, group_offsets),
             commands=cast(CommandFeed, None),
             references=cast(References, _References()),
             holdings=Holdings(),
@@ -92,7 +102,7 @@ CALLS = 11
 SECOND = event(EventType.CORRECTED, registration(revision=2), event_id="e-1", offset=1)
 
 
-async def until_exit(mongo: DroppedMongo, outputs: _Outputs, at: int) -> bool:
+async def until_exit(mongo: DroppedMongo, outputs: MemoryOutputs, at: int) -> bool:
     """Registered; then the database goes in the middle of the correction. Whether the process noticed."""
     handler = handler_on(mongo, outputs)
     await handler.assigned({FIRST.partition: None})
@@ -107,23 +117,23 @@ async def until_exit(mongo: DroppedMongo, outputs: _Outputs, at: int) -> bool:
     return False
 
 
-async def restarted(mongo: MemoryMongo, outputs: _Outputs, committed: int, log: list[Record]) -> None:
-    handler = handler_on(mongo, outputs)
+async def restarted(mongo: MemoryMongo, outputs: MemoryOutputs, committed: int, log: list[Record]) -> None:
+    handler = handler_on(mongo, outputs, {FIRST.partition: committed})
     starts = await handler.assigned({FIRST.partition: committed})
     left = log[starts[FIRST.partition] :]
     if left:
         await handler.handle(left)
 
 
-def by_topic(outputs: _Outputs) -> dict[str, set[bytes | None]]:
+def by_topic(outputs: MemoryOutputs) -> dict[str, set[bytes | None]]:
     found: dict[str, set[bytes | None]] = {}
     for each in outputs.sent:
         found.setdefault(each.topic, set()).add(each.value)
     return found
 
 
-async def undisturbed() -> tuple[MemoryMongo, _Outputs]:
-    mongo, outputs = MemoryMongo(), _Outputs()
+async def undisturbed() -> tuple[MemoryMongo, MemoryOutputs]:
+    mongo, outputs = MemoryMongo(), MemoryOutputs()
     handler = handler_on(mongo, outputs)
     await handler.assigned({FIRST.partition: None})
     await handler.handle([FIRST])
@@ -133,7 +143,7 @@ async def undisturbed() -> tuple[MemoryMongo, _Outputs]:
 
 @pytest.mark.parametrize("at", range(12))
 async def test_a_store_dropped_before_any_of_its_calls_is_noticed_and_rebuilt_the_same(at: int) -> None:
-    mongo, outputs = DroppedMongo(), _Outputs()
+    mongo, outputs = DroppedMongo(), MemoryOutputs()
     noticed = await until_exit(mongo, outputs, at)
     assert noticed == mongo.dropped
     await restarted(mongo, outputs, committed=1, log=[FIRST, SECOND])
