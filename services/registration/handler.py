@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+import structlog
+
 from services.registration.batches import BatchChanges, receipt, summary
 from services.registration.domain import Accepted, Rejected
 from services.registration.fold import BatchFold
@@ -27,6 +29,8 @@ from shared.runtime.rounds import rounds
 SERVICE = "registration"
 _MOST_TRIES = 20
 _COMMANDS_WAIT_S = 20.0
+
+_log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +123,11 @@ class RegistrationHandler:
                 marker = valid_marker(incoming, record, current, state)
             except UnknownFuture as unknown:
                 if unknown.plausible:
+                    _log.warning(
+                        "a signed marker names a command that is not there: docs/operations.md",
+                        partition=record.partition,
+                        offset=record.offset,
+                    )
                     raise TransientError("a marker names a command that is not there yet") from None
                 marker = None
         if marker is None:
