@@ -16,6 +16,9 @@ SETS = ("received", "taken", "closes")
 """The members of a stored batch that only grow: sequences of any event, sequences of events that were not
 rejected, accepted closes."""
 
+_AT_ONCE = 100
+"""Sequences that one update adds to a batch: a store compares each with every one that is there."""
+
 
 @dataclass(slots=True)
 class BatchChange:
@@ -26,23 +29,25 @@ class BatchChange:
     closes: list[Close] = field(default_factory=list)
     answer: bool = False
 
-    def update(self, rebuilding: bool = False) -> dict[str, Any]:
-        """The change for the store.
+    def updates(self, rebuilding: bool = False) -> list[dict[str, Any]]:
+        """The change for the store, in steps that it does quickly however large the batch has become.
 
         While the store is `rebuilding`, a receipt may lack what has not been read again. So the batch is
         marked `early`: whoever adds to it later sends another receipt, however old what they add.
         """
-        added = (
-            sorted(self.received),
-            sorted(self.taken),
-            [close.document() for close in self.closes],
-        )
-        update: dict[str, Any] = {
-            "$addToSet": {name: {"$each": each} for name, each in zip(SETS, added, strict=True)}
-        }
-        if rebuilding and self.answer:
-            update["$set"] = {"early": True}
-        return update
+        mark = {"$set": {"early": True}} if rebuilding and self.answer else {}
+        sequences = sorted(self.received | self.taken)
+        updates: list[dict[str, Any]] = []
+        for at in range(0, max(1, len(sequences)), _AT_ONCE):
+            some = sequences[at : at + _AT_ONCE]
+            added = (
+                [each for each in some if each in self.received],
+                [each for each in some if each in self.taken],
+                [close.document() for close in self.closes] if at == 0 else [],
+            )
+            sets = {name: {"$each": each} for name, each in zip(SETS, added, strict=True)}
+            updates.append({"$addToSet": sets, **mark})
+        return updates
 
 
 class BatchChanges:

@@ -170,7 +170,7 @@ class RegistrationHandler:
                 changes.note(each.incoming, each.result, answer=not sent)
         rebuilding = await self._parts.rebuild.goes_on()
         await store.change_batches(
-            {name: change.update(rebuilding) for name, change in changes.by_id.items()}
+            {name: change.updates(rebuilding) for name, change in changes.by_id.items()}
         )
         documents = (outcome_document(each) for each in settled)
         await store.save_outcomes([document for document in documents if document is not None])

@@ -76,9 +76,12 @@ class Store:
             found[document["_id"]] = sorted(closes, key=lambda close: close.offset)
         return found
 
-    async def change_batches(self, changes: Mapping[str, Mapping[str, Any]]) -> None:
-        """Add to capture batches (batch id → update): unions, so that repeating them is harmless."""
-        await self._upsert_all(BATCHES, changes)
+    async def change_batches(self, changes: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
+        """Add to capture batches (batch id → updates): unions, so that repeating them is harmless."""
+        for step in range(max(map(len, changes.values()), default=0)):
+            await self._upsert_all(
+                BATCHES, {name: updates[step] for name, updates in changes.items() if step < len(updates)}
+            )
 
     async def closed_batches(self, batch_ids: Collection[str]) -> list[dict[str, Any]]:
         """Those of the batches that are closed, whole."""

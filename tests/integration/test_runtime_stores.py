@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Collection, Mapping
 from typing import Any
 
 import pytest
-from aiokafka import TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import OutOfOrderSequenceNumber
 
 from shared.mongo import IndexModel, InsertOne, Mongo, StoreWriteError, UpdateOne
@@ -14,6 +14,7 @@ from shared.progress import COLLECTION, ProgressStore
 from shared.runtime.clients import make_reader, producer_options
 from shared.runtime.errors import StopService, StoreRolledBack, TransientError
 from shared.runtime.first_records import FirstRecords
+from shared.runtime.group_offsets import GroupOffsets
 from shared.runtime.outputs import Outputs
 from shared.runtime.record import Output
 from shared.settings import Settings
@@ -130,6 +131,26 @@ async def test_the_first_record_is_known_by_its_bytes_even_if_its_headers_cannot
         assert await first_records([0, 1]) == before
         await send_raw(topic.client, topic.name, 1, raw_batch([Raw(b"2")]))
         assert (await first_records([1]))[1] not in (None, before[0])
+
+
+async def test_a_groups_offsets_are_told_to_who_holds_none_of_its_partitions(engines: Any) -> None:
+    settings = quick_settings(engines.bootstrap_servers, engines.mongo_uri)
+    settings = settings.model_copy(update={"kafka": settings.kafka.model_copy(update={"partitions": 2})})
+    async with fresh_topic(engines.bootstrap_servers, partitions=2) as topic:
+        group = f"{topic.name}-group"
+        told = GroupOffsets(settings, topic.name, group, "test")
+        assert await told() == {0: 0, 1: 0}
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=engines.bootstrap_servers, group_id=group, enable_auto_commit=False
+        )
+        await consumer.start()
+        try:
+            one = TopicPartition(topic.name, 1)
+            consumer.assign([one])
+            await consumer.commit({one: 7})
+        finally:
+            await consumer.stop()
+        assert await told() == {0: 0, 1: 7}
 
 
 async def test_a_lost_guard_is_told_by_its_position_and_the_other_writes_are_done(mongo: Mongo) -> None:

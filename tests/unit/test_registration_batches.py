@@ -7,7 +7,7 @@ import bson
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.registration.batches import BatchChange, BatchChanges, receipt, summary
+from services.registration.batches import SETS, BatchChange, BatchChanges, receipt, summary
 from services.registration.domain import MOST_VERSIONS, Closed, Ignored, Judgement, Rejected
 from services.registration.history import Close
 from services.registration.outputs import OutputBuilder
@@ -47,7 +47,8 @@ def apply(document: dict[str, Any], update: dict[str, Any]) -> None:
 def stored(*changes: BatchChange) -> dict[str, Any]:
     document: dict[str, Any] = {"_id": BATCH}
     for change in changes:
-        apply(document, change.update())
+        for update in change.updates():
+            apply(document, update)
     return document
 
 
@@ -122,14 +123,22 @@ def test_a_batch_of_any_size_fits_a_document_and_its_receipt_a_message() -> None
         BatchChange(received=odd, closes=closes),
         BatchChange(received=all_of_it, taken=all_of_it, closes=closes),
     ):
-        document = {
-            "_id": BATCH,
-            **{name: each["$each"] for name, each in change.update()["$addToSet"].items()},
-        }
+        sets = (sorted(change.received), sorted(change.taken), [each.document() for each in closes])
+        document = {"_id": BATCH, **dict(zip(SETS, sets, strict=True))}
         found = known(document)
         assert len(found["missing"]) + len(change.received) == MOST_SEQUENCES
         assert len(OutputBuilder("kh-test", PARTITIONS).receipt(found).value or b"") < MESSAGE_LIMIT
         assert len(bson.encode({**document, **summary(document, found)})) < 4 * MESSAGE_LIMIT
+
+
+def test_many_sequences_are_added_a_hundred_at_a_time_and_a_close_once() -> None:
+    updates = BatchChange(received=set(range(250)), taken={1, 249}, closes=[close()]).updates()
+    added = [{name: len(each["$each"]) for name, each in update["$addToSet"].items()} for update in updates]
+    assert added == [
+        {"received": 100, "taken": 1, "closes": 1},
+        {"received": 100, "taken": 0, "closes": 0},
+        {"received": 50, "taken": 1, "closes": 0},
+    ]
 
 
 def test_a_receipt_has_the_contracts_shape_and_key() -> None:
