@@ -1,6 +1,8 @@
 """RFC 6962's tree."""
 
 import hashlib
+import runpy
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -28,6 +30,8 @@ rows_of_bytes = st.lists(st.binary(max_size=8), max_size=40)
 def test_the_root_is_that_of_the_published_vectors(size: int) -> None:
     rows = [bytes.fromhex(row) for row in VECTORS[:size]]
     assert merkle.root(rows).hex() == ROOTS[size]
+    example = runpy.run_path(str(Path(__file__).parents[2] / "examples/downstream.py"))
+    assert example["root"](rows).hex() == ROOTS[size], "the README's consumer computes another one"
 
 
 def definition(rows: list[bytes]) -> bytes:
