@@ -2,8 +2,10 @@
 
 Live means that work moves: a batch in flight, or records that wait to be read, without progress for
 `progress_timeout_s` is a hang, and the process should be restarted. Having nothing to do is not, and neither
-is waiting for a server that is away: a restart would not bring it back. Ready means that the process takes
-part: partitions assigned and both servers answer.
+is waiting for a server that is away: a restart would not bring it back. That a server is away only a probe
+can excuse for long; a consumer that says so excuses its pause until it tries again, and no longer, since it
+may never come back from the next try. Ready means that the process takes part: partitions assigned and both
+servers answer.
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ class Health:
         self._in_flight = False
         self._unread = False
         self._waiting: dict[str, str] = {"start": "starting"}
+        self._retrying: dict[str, str] = {}
         self.assigned = False
         self.failed: str | None = None
 
@@ -63,6 +66,19 @@ class Health:
         else:
             self._waiting[what] = why
 
+    def retrying(self, what: str, why: str, pause_s: float) -> None:
+        """What failed because of `what` is tried again in `pause_s` seconds: until then nothing need move."""
+        self._retrying[what] = why
+        self._pending_since = self._clock() + pause_s
+
+    def recovered(self) -> None:
+        """What was tried again went well."""
+        self._retrying.clear()
+
+    def retries(self, what: str) -> bool:
+        """Whether something failed because of `what`, and has not gone well since."""
+        return what in self._retrying
+
     def _note_pending(self) -> None:
         if not (self._in_flight or self._unread):
             self._pending_since = None
@@ -74,22 +90,24 @@ class Health:
         if self.failed is not None:
             return False, self.failed
         if self._waiting:
-            return True, "waiting: " + ", ".join(
-                f"{what}: {why}" for what, why in sorted(self._waiting.items())
-            )
+            return True, self._told()
         if self._pending_since is None:
-            return True, "idle"
+            return True, self._told() if self._retrying else "idle"
         stalled = self._clock() - self._pending_since
         if stalled < self._timeout:
-            return True, "working"
+            return True, self._told() if self._retrying else "working"
         return False, f"no progress for {stalled:.0f} s"
 
     def ready(self) -> tuple[bool, str]:
         """Whether the process takes part in the work, and why not."""
         live, why = self.live()
-        if not live or self._waiting:
+        if not live or self._waiting or self._retrying:
             return False, why
         return (True, "ready") if self.assigned else (False, "no partitions assigned")
+
+    def _told(self) -> str:
+        waits = {**self._retrying, **self._waiting}
+        return "waiting: " + ", ".join(f"{what}: {why}" for what, why in sorted(waits.items()))
 
 
 class HealthApp:

@@ -266,8 +266,8 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
             return
         self._log.info("recovered", attempt=self._attempt)
         self._attempt, self._batch_failed = 0, False
+        self._health.recovered()
         for server in ("kafka", "mongo"):
-            self._health.waiting(server, None)
             self._metrics.waiting.labels(server=server).set(0)
 
     def _settle_failure(self, error: Exception, *, in_batch: bool = False) -> None:
@@ -292,7 +292,7 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
         self._resume_at = time.monotonic() + delay
         self._log.warning("server away", attempt=self._attempt, backoff=delay, **describe(error))
         server = server_of(error)
-        self._health.waiting(server, type(error).__name__)
+        self._health.retrying(server, type(error).__name__, delay)
         self._metrics.waiting.labels(server=server).set(1)
         consumer = self._require_consumer()
         held = consumer.assignment()

@@ -214,7 +214,8 @@ class ServiceRun:
                 raise
             why = type(error).__name__
         self._health.waiting(f"{server} probe", why)
-        self._service.metrics.waiting.labels(server=server).set(0 if why is None else 1)
+        away = why is not None or self._health.retries(server)
+        self._service.metrics.waiting.labels(server=server).set(1 if away else 0)
 
     async def _ask_store(self) -> None:
         if self._service.mongo is not None:

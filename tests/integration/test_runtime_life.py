@@ -20,7 +20,7 @@ from aiokafka.admin import NewTopic
 from cli.engines import guard
 from shared.mongo import Mongo
 from shared.progress import COLLECTION, ProgressStore
-from shared.runtime.errors import StopService
+from shared.runtime.errors import StopService, TransientError
 from shared.runtime.record import Record
 from shared.settings import Settings
 from tests.integration.runtime_kit import (
@@ -65,6 +65,32 @@ async def test_a_hung_handler_turns_live_to_503_within_the_bound(engines: Any) -
         assert (await service.get("/health/ready"))[0] == 503
         service.run.stop()
         assert await service.exit_code() == 1, "it cannot have stopped cleanly"
+
+
+async def test_a_handler_that_hangs_after_a_server_was_away_is_a_hang_too(engines: Any) -> None:
+    tries = 0
+
+    async def act(_batch: Sequence[Record]) -> None:
+        nonlocal tries
+        tries += 1
+        if tries < 3:
+            raise TransientError("away")
+        await asyncio.sleep(3_600)
+
+    settings = quick_settings(
+        engines.bootstrap_servers, engines.mongo_uri, progress_timeout_s=1, stop_timeout_s=0.5
+    )
+    async with (
+        fresh_topic(engines.bootstrap_servers) as topic,
+        running(settings, topic.name, topic.group, Remembers(act)) as service,
+    ):
+        await send_raw(topic.client, topic.name, 0, _numbers(0, 1))
+        await until(lambda: tries == 3)
+        await asyncio.sleep(2 * settings.runtime.probe_interval_s)
+        assert (await service.get("/health/live"))[0] == 200
+        assert (await service.get("/health/ready"))[0] == 503
+        assert service.metrics.waiting.labels(server="kafka")._value.get() == 1, "it has not recovered yet"
+        await until(lambda: _is(service, "/health/live", 503), timeout=3)
 
 
 async def test_a_handler_that_hangs_when_it_gets_partitions_is_a_hang_too(engines: Any) -> None:

@@ -97,6 +97,42 @@ def test_waiting_is_alive_but_not_ready_and_the_time_does_not_count_as_a_hang(
     assert not health.live()[0]
 
 
+def test_a_pause_between_two_tries_is_no_hang_and_a_try_that_never_ends_is_one(
+    health: Health, clock: Clock
+) -> None:
+    health.unread(1)
+    for _ in range(3):
+        health.batch_started()
+        clock.now += 5
+        health.retrying("kafka", "TransientError", 30)
+        health.batch_ended()
+        clock.now += 30
+        assert health.live() == (True, "waiting: kafka: TransientError")
+        assert not health.ready()[0]
+    health.batch_started()
+    clock.now += 9
+    assert health.live()[0]
+    clock.now += 2
+    assert not health.live()[0], "the try hangs"
+
+
+def test_a_consumer_that_is_never_heard_of_after_an_outage_is_a_hang(health: Health, clock: Clock) -> None:
+    health.batch_started()
+    health.retrying("kafka", "KafkaConnectionError", 5)
+    health.batch_ended()
+    health.waiting("kafka probe", "KafkaConnectionError")
+    clock.now += 1_000
+    assert health.live()[0], "the broker is away"
+    health.waiting("kafka probe", None)
+    health.unread(7)
+    clock.now += 11
+    assert not health.live()[0]
+    health.recovered()
+    health.progress()
+    assert health.live()[0]
+    assert health.ready()[0]
+
+
 def test_without_partitions_it_is_live_but_not_ready(health: Health) -> None:
     health.assigned = False
     assert health.live()[0]
