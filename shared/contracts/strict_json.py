@@ -12,6 +12,9 @@ from typing import Any
 MAX_DEPTH = 32
 """Deepest nesting read. A registration nests four levels; a bound keeps hostile input from the stack."""
 
+# A string, to its end or to that of the text, or a bracket: all that decides how deep a text is nested.
+_NESTING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*\\?(?:"|\Z)|[\[{]|[\]}]', re.DOTALL)
+
 # DEL and the C1 set, which JSON itself would let through; the C0 set is refused by the parser.
 _RAW_CONTROL = re.compile("[\x7f-\x9f]")
 
@@ -34,12 +37,14 @@ def loads(raw: bytes) -> Any:
         text = raw.decode("utf-8")
     except UnicodeDecodeError:
         raise RefusedJSON("not_utf8") from None
+    # Before parsing: how deep the parser itself gets depends on the interpreter and on who calls it, and what
+    # becomes of an event must not.
+    if _nested_too_deep(text):
+        raise RefusedJSON("too_deep")
     try:
         value = _DECODER.decode(text)
     except RefusedJSON:
         raise
-    except RecursionError:
-        raise RefusedJSON("too_deep") from None
     except ValueError as error:
         # The parser itself refuses a raw control character inside a string.
         raise RefusedJSON("control_character" if "control character" in str(error) else "no_json") from None
@@ -49,8 +54,22 @@ def loads(raw: bytes) -> Any:
     if "\\" in text:
         for string in _strings(value):
             _check(string)
-    _check_depth(value, MAX_DEPTH)
     return value
+
+
+def _nested_too_deep(text: str) -> bool:
+    if text.count("[") + text.count("{") <= MAX_DEPTH:
+        return False
+    depth = 0
+    for token in _NESTING.finditer(text):
+        match token[0][0]:
+            case "[" | "{":
+                depth += 1
+                if depth > MAX_DEPTH:
+                    return True
+            case "]" | "}":
+                depth -= 1
+    return False
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -102,12 +121,3 @@ def _check(text: str) -> None:
             raise RefusedJSON("control_character")
         if "\ud800" <= character <= "\udfff":
             raise RefusedJSON("surrogate")
-
-
-def _check_depth(value: Any, left: int) -> None:
-    if not isinstance(value, (dict, list)):
-        return
-    if left == 0:
-        raise RefusedJSON("too_deep")
-    for item in value.values() if isinstance(value, dict) else value:
-        _check_depth(item, left - 1)

@@ -45,6 +45,11 @@ _REFUSED = [
     (b"[" * (MAX_DEPTH + 1) + b"]" * (MAX_DEPTH + 1), "too_deep"),
     (b'{"a":' * 60 + b"1" + b"}" * 60, "too_deep"),
     (b"[" * 60_000, "too_deep"),
+    (b"[" * 900, "too_deep"),
+    (b"[" * (MAX_DEPTH + 1), "too_deep"),
+    (b"[" * MAX_DEPTH, "no_json"),
+    (b'"' + b"\\" * 60_001, "no_json"),
+    (b'["' + b'\\"' * 30_000 + b"[" * 60, "no_json"),
 ]
 
 
@@ -63,6 +68,8 @@ def test_what_has_two_meanings_or_none_is_refused_with_its_code(raw: bytes, code
         (b'"\\"\\\\\\/"', '"\\/'),
         ('{"km": "សុខ\u200ba"}'.encode(), {"km": "សុខ\u200ba"}),
         (b"[" * MAX_DEPTH + b"]" * MAX_DEPTH, None),
+        (b'["' + b"[{" * 40 + b'\\"[", []]', ["[{" * 40 + '"[', []]),
+        (b"[" + b"[]," * 99 + b"[]]", [[]] * 100),
         (b"9" * 300, int("9" * 300)),
     ],
 )
@@ -74,6 +81,18 @@ def test_plain_json_is_read(raw: bytes, value: Any) -> None:
 @given(_JSON)
 def test_whatever_python_writes_is_read_back_the_same(value: Any) -> None:
     assert loads(json.dumps(value, ensure_ascii=False).encode()) == value
+
+
+@pytest.mark.parametrize("closed", [b"", b"]" * 900])
+def test_what_is_nested_deep_is_refused_for_that_however_deep_the_caller_is(closed: bytes) -> None:
+    def called(depth: int) -> str:
+        if depth:
+            return called(depth - 1)
+        with pytest.raises(RefusedJSON) as refused:
+            loads(b"[" * 900 + closed)
+        return refused.value.code
+
+    assert {called(depth) for depth in (0, 100, 300)} == {"too_deep"}
 
 
 @given(
