@@ -4,8 +4,6 @@ import asyncio
 
 from services.registration.domain import Reference
 from shared.commands.feed import CommandFeed
-from shared.commands.state import State
-from shared.contracts.commands import REFERENCE_KINDS, ReferenceKind
 from shared.metrics import Metrics
 from shared.reference import MissingReference, ReferenceStore
 from shared.runtime.errors import TransientError
@@ -27,7 +25,7 @@ class References:
         self._files = files
         self._metrics = metrics
         self._found: dict[int, Reference] = {}
-        self._missing: set[ReferenceKind] = set()
+        self._missing: str | None = None
 
     async def run(self) -> None:
         """Nothing to do, until cancelled."""
@@ -54,7 +52,7 @@ class References:
 
     def _read(self, epoch: int) -> Reference:
         state = self._commands.state
-        self._show(_not_adopted(state, epoch))
+        self._show(None)
         gazetteer = state.reference_for_epoch("gazetteer", epoch)
         stations = state.reference_for_epoch("stations", epoch)
         if not state.ready_for_epoch(epoch) or gazetteer is None or stations is None:
@@ -62,14 +60,11 @@ class References:
         try:
             return Reference(self._files.gazetteer(gazetteer), self._files.stations(stations))
         except MissingReference as missing:
-            self._show({kind for kind in REFERENCE_KINDS if kind == missing.kind})
+            self._show(missing.kind)
             raise
 
-    def _show(self, missing: set[ReferenceKind]) -> None:
-        for kind in missing | self._missing:
-            self._metrics.reference_waiting.labels(kind=kind).set(1 if kind in missing else 0)
+    def _show(self, missing: str | None) -> None:
+        """The kind whose file is gone; what is not adopted yet the commands' feed shows."""
+        for kind in {missing, self._missing} - {None}:
+            self._metrics.reference_waiting.labels(kind=str(kind)).set(1 if kind == missing else 0)
         self._missing = missing
-
-
-def _not_adopted(state: State, epoch: int) -> set[ReferenceKind]:
-    return {kind for kind in REFERENCE_KINDS if state.reference_for_epoch(kind, epoch) is None}

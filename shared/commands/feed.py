@@ -31,6 +31,7 @@ class CommandFeed:
         self._references = references
         self._metrics = metrics
         self._state = empty(settings.register)
+        self._waiting: frozenset[str] = frozenset()  # the kinds of reference data that are waited for
         self._feed = TopicFeed(settings, self.name, Topic.COMMANDS.value, 1, self._fold, metrics)
 
     @property
@@ -40,6 +41,7 @@ class CommandFeed:
 
     async def run(self) -> None:
         """Read and fold until cancelled. Raises StopService."""
+        self._show_waiting()
         await self._feed.run()
 
     async def ready(self) -> None:
@@ -63,26 +65,29 @@ class CommandFeed:
     async def _fold(self, record: Record) -> None:
         message = Message.of_record(record.offset, record.timestamp, record.headers, record.value)
         delay = self._settings.runtime.backoff_initial_s
-        waiting: str | None = None
         while True:
             try:
                 apply(self._state, message, self._references.read)
             except MissingReference as missing:
-                waiting = missing.kind
-                self._show_waiting(missing.kind, True)
+                self._show_waiting(missing.kind)
                 structlog.get_logger().warning(
                     "waiting for a reference file", kind=missing.kind, sha256=missing.sha256, backoff=delay
                 )
                 await asyncio.sleep(delay)
                 delay = min(2 * delay, self._settings.runtime.backoff_max_s)
                 continue
-            if waiting is not None:
-                self._show_waiting(waiting, False)
+            self._show_waiting()
             if self._metrics is not None:
                 self._metrics.commands_offset.set(self._state.next_offset)
             await self._feed.notify()
             return
 
-    def _show_waiting(self, kind: str, waits: bool) -> None:
+    def _show_waiting(self, missing_file: str | None = None) -> None:
+        """Kinds of which nothing is adopted yet, and the one whose file is not there."""
+        waiting = frozenset[str](self._state.missing_kinds())
+        if missing_file is not None:
+            waiting |= {missing_file}
         if self._metrics is not None:
-            self._metrics.reference_waiting.labels(kind=kind).set(1 if waits else 0)
+            for kind in waiting ^ self._waiting:
+                self._metrics.reference_waiting.labels(kind=kind).set(1 if kind in waiting else 0)
+        self._waiting = waiting
