@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
 import structlog
@@ -16,6 +17,9 @@ from shared.runtime.tolerant import TolerantConsumer
 from shared.settings import Settings
 
 POLL_MS = 500
+SILENT_SECONDS = 15.0
+"""How long a consumer may deliver nothing of what is there."""
+
 POLL_RECORDS = 500
 """Records taken before the event loop gets its turn: some 20 ms of work, far below a heartbeat's 3 s."""
 
@@ -46,6 +50,7 @@ class TopicFeed:
         self._moved = asyncio.Condition()
         self._probe: AIOKafkaConsumer | None = None  # there while the feed is connected
         self._failure: BaseException | None = None
+        self._owed: tuple[float, Mapping[TopicPartition, int]] | None = None  # the ends, and when
 
     async def run(self) -> None:
         """Read until cancelled. Raises StopService, and what `take` raises."""
@@ -142,7 +147,7 @@ class TopicFeed:
             await self._require_same_topic(consumer)
             for partition, position in self._next.items():
                 consumer.seek(partition, position)
-            self._probe = probe
+            self._probe, self._owed = probe, None
             await self.notify()
             yield consumer
         finally:
@@ -159,7 +164,13 @@ class TopicFeed:
             raise StopService(f"{self._topic} is shorter than what was read of it", cause="log_truncated")
 
     async def _read(self, consumer: TolerantConsumer) -> None:
-        for record in await consumer.poll(timeout_ms=POLL_MS, max_records=POLL_RECORDS):
+        records = await consumer.poll(timeout_ms=POLL_MS, max_records=POLL_RECORDS)
+        self._show_lag(consumer)  # whoever takes them may wait, for a file or for its turn
+        if records:
+            self._owed = None
+        else:
+            await self._require_delivery()
+        for record in records:
             if record.fault not in (None, "headers"):
                 raise StopService(
                     f"{self._topic}/{record.partition} cannot be read at offset {record.offset}",
@@ -171,6 +182,21 @@ class TopicFeed:
         for partition, position in self._next.items():
             self._next[partition] = max(position, await consumer.position(partition))
         await self.notify()
+        self._show_lag(consumer)
+
+    def _show_lag(self, consumer: TolerantConsumer) -> None:
         if self._metrics is not None:
             highs = {partition: consumer.highwater(partition) or 0 for partition in self._next}
             self._metrics.feed_lag.labels(feed=self._name).set(self._lag(highs))
+
+    async def _require_delivery(self) -> None:
+        """A consumer may stay silent for ever after its broker was away (aiokafka #1154): then make another.
+
+        Nothing came for a while although it lay there at the while's beginning. Raises TransientError.
+        """
+        now = time.monotonic()
+        if self._owed is not None and now < self._owed[0] + SILENT_SECONDS:
+            return
+        if self._owed is not None and self._lag(self._owed[1]):
+            raise TransientError(f"nothing comes of {self._topic}")
+        self._owed = now, await self._ends()
