@@ -2,7 +2,8 @@
 
 A version appears all at once as the folder `<out>/<roll>/<version>` with `roll.json`, `provinces/<code>.json`
 and `lists/<station>.json`; `<out>/<roll>/CURRENT` names the newest. Until then its parts lie under
-`<out>/.incoming`, each verified before it is written; `progress.json` there says how far it has read.
+`<out>/.incoming`, each verified before it is written; `progress.json` there says how far it has read, and for
+which register and keys: what was refused without a key is read again when that key is given.
 """
 
 import json
@@ -14,6 +15,7 @@ from aiokafka import TopicPartition
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from cli.verify import Document, NoDocument, edition_faults, faults_of, read_document
+from shared import signing
 from shared.contracts.topics import Topic
 from shared.runtime.clients import connection_options, reader_options
 from shared.runtime.record import Record
@@ -151,35 +153,47 @@ class Follower:
             _point_to_newest(roll)
 
     async def _seek(self, consumer: TolerantConsumer) -> dict[TopicPartition, int]:
-        """Go on where the last run stopped; answers the ends."""
+        """Go on where the last run stopped, or begin again where it refused too much; answers the ends."""
         topics = {Topic.LISTS.value: self._settings.kafka.partitions, Topic.MANIFESTS.value: 1}
         missing = set(topics) - set(await consumer.topics())
         if missing:
-            raise CannotFollow(f"topics do not exist: {', '.join(sorted(missing))}")
+            raise CannotFollow(
+                f"the broker has no topic {' and no '.join(sorted(missing))}: "
+                "check ROLLSTREAM_KAFKA__BOOTSTRAP_SERVERS, or run `rollstream topics` first"
+            )
         partitions = [
             TopicPartition(topic, each) for topic, number in topics.items() for each in range(number)
         ]
         consumer.assign(partitions)
         ends: dict[TopicPartition, int] = await consumer.end_offsets(partitions)
-        progress = self._progress()
+        stored, takes_more = self._progress()
         for partition in partitions:
-            start = progress.get(f"{partition.topic}/{partition.partition}", 0)
+            start = stored.get(f"{partition.topic}/{partition.partition}", 0)
             if start > ends[partition]:
                 raise CannotFollow(f"{self._out} was filled from other topics: take an empty folder")
-            consumer.seek(partition, start)
+            consumer.seek(partition, 0 if takes_more else start)
         return ends
 
-    def _progress(self) -> dict[str, int]:
+    def _progress(self) -> tuple[dict[str, int], bool]:
+        """How far the last run read, and whether this one takes what that one refused."""
         try:
-            found: dict[str, int] = json.loads((self._incoming / "progress.json").read_bytes())
+            found = json.loads((self._incoming / "progress.json").read_bytes())
         except FileNotFoundError:
-            return {}
-        return found
+            return {}, True
+        more_keys = not self._key_ids() <= set(found.get("keys", ()))
+        return found.get("offsets", {}), more_keys or found.get("register") != self._settings.register
 
     def _store_progress(self, positions: dict[TopicPartition, int]) -> None:
         self._incoming.mkdir(parents=True, exist_ok=True)
-        members = {f"{each.topic}/{each.partition}": offset for each, offset in positions.items()}
-        _write(self._incoming / "progress.json", json.dumps(members).encode())
+        progress = {
+            "register": self._settings.register,
+            "keys": sorted(self._key_ids()),
+            "offsets": {f"{each.topic}/{each.partition}": offset for each, offset in positions.items()},
+        }
+        _write(self._incoming / "progress.json", json.dumps(progress).encode())
+
+    def _key_ids(self) -> set[str]:
+        return {signing.key_id(key) for key in self._keys}
 
 
 def current_versions(out: Path) -> Iterator[tuple[str, int]]:

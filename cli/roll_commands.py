@@ -43,11 +43,16 @@ def verify(
         "entries": report.entries,
         "faults": [{"path": path, "fault": fault} for path, fault in report.faults],
         "whole": [list(edition) for edition in report.whole],
+        "parts": [list(edition) for edition in report.parts],
         "proofs": [proof.document() for _, proof in report.proofs],
     }
     lines = [f"wrong: {path}: {fault}" for path, fault in report.faults]
     lines += [
         f"{register}: roll {roll}, version {version} is whole" for register, roll, version in report.whole
+    ]
+    lines += [
+        f"{register}: roll {roll}, version {version}: its roll manifest is not here, so it may lack lists"
+        for register, roll, version in report.parts
     ]
     for path, proof in report.proofs:
         lines.append(f"{voter} stands at station {proof.station} ({path}):\n{proof_json(proof)}")
@@ -86,3 +91,8 @@ def lists(
         raise typer.Exit(130) from None
     if as_json:
         typer.echo(json.dumps({"versions": followed.versions, "refused": followed.refused}))
+    if followed.refused:
+        fail(
+            f"{followed.refused} records were refused. If the register has another signing key, too, name it "
+            "by another --key and run the command again: it reads them again."
+        )

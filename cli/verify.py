@@ -74,13 +74,18 @@ class Proof:
 
 @dataclass(slots=True)
 class Report:
-    """What was looked at, and what is wrong: (path, fault). `whole` are the versions found complete."""
+    """What was looked at, and what is wrong: (path, fault).
+
+    `whole` are the versions found complete with nothing wrong in them; of those in `parts` the roll manifest
+    was not among what was looked at, so that nobody can say whether they are.
+    """
 
     lists: int = 0
     manifests: int = 0
     entries: int = 0
     faults: list[tuple[str, str]] = field(default_factory=list)
     whole: list[EditionName] = field(default_factory=list)
+    parts: list[EditionName] = field(default_factory=list)
     proofs: list[tuple[str, Proof]] = field(default_factory=list)
 
     @property
@@ -176,6 +181,7 @@ def verify_paths(paths: Iterable[Path], keys: Sequence[Ed25519PublicKey], voter:
     """
     report = Report()
     editions: dict[EditionName, list[Document]] = {}
+    broken: set[EditionName] = set()
     for path in _files(paths):
         try:
             document = read_document(path.read_bytes(), str(path))
@@ -185,6 +191,8 @@ def verify_paths(paths: Iterable[Path], keys: Sequence[Ed25519PublicKey], voter:
         faults = faults_of(document, keys)
         report.faults += [(str(path), fault) for fault in faults]
         editions.setdefault(document.edition, []).append(document)
+        if faults:
+            broken.add(document.edition)
         if document.kind != "list":
             report.manifests += 1
             continue
@@ -195,11 +203,13 @@ def verify_paths(paths: Iterable[Path], keys: Sequence[Ed25519PublicKey], voter:
         if proof is not None:
             report.proofs.append((str(path), proof))
     for name, documents in sorted(editions.items()):
-        if any(document.kind == "roll" for document in documents):
-            found = edition_faults(documents)
-            report.faults += found
-            if not found:
-                report.whole.append(name)
+        if not any(document.kind == "roll" for document in documents):
+            report.parts.append(name)
+            continue
+        found = edition_faults(documents)
+        report.faults += found
+        if not found and name not in broken:
+            report.whole.append(name)
     return report
 
 

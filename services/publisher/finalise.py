@@ -78,6 +78,7 @@ class Finaliser:
         self._metrics = metrics
         self._manifests = ManifestTopic(settings)
         self._stored_verdicts = 0
+        self._cause: str | None = None
         self._mine = False
         self._changed = asyncio.Event()
         self._log = structlog.get_logger()
@@ -142,6 +143,9 @@ class Finaliser:
         except MissingReference as missing:
             self._log.warning("waiting for a reference file", kind=missing.kind, sha256=missing.sha256)
             cause = "reference"
+        if cause is not None and cause != self._cause:
+            self._log.warning("finalised waits", cause=cause)
+        self._cause = cause
         for each in CAUSES:
             self._metrics.finalised_blocked.labels(cause=each).set(1 if each == cause else 0)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from cli.engines import Engines, LocalEngine
 from cli.lists import Follower
@@ -241,9 +242,11 @@ async def test_without_the_key_in_force_nothing_is_published(publishing: Publish
     await publishing.register.send_commands()
     await publishing.checked(*FIRST)
     await publishing.end_epoch(1)
-    async with publishing.running() as service:
-        await until(lambda: blocked(service, "signing_key") == 1, timeout=40)
-        assert await publishing.sent() == {}
+    with capture_logs() as logs:
+        async with publishing.running() as service:
+            await until(lambda: blocked(service, "signing_key") == 1, timeout=40)
+            assert await publishing.sent() == {}
+    assert [each["cause"] for each in logs if each["event"] == "finalised waits"][-1:] == ["signing_key"]
     publishing.register.settings = right
     async with publishing.running():
         await publishing.published("roll-1/1")

@@ -2,13 +2,16 @@
 
 from pathlib import Path
 
+import pytest
+from aiokafka import TopicPartition
+
 from cli.lists import Follower, current_versions
 from shared.runtime.record import Record
 from shared.settings import Settings
 from tests.command_log import REGISTER, key_of
 from tests.small_edition import small_edition
 
-KEY = key_of("signer").public_key()
+KEY, OTHER = key_of("signer").public_key(), key_of("other").public_key()
 RECORDS = small_edition().records()
 FILES = [
     *(f"lists/{station}.json" for station in ("S-1", "S-2", "S-3")),
@@ -79,6 +82,19 @@ def test_lists_of_another_register_are_refused(tmp_path: Path) -> None:
     each = follower(tmp_path, register="kh-other")
     each.take(RECORDS)
     assert each.followed.refused == len(RECORDS)
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_what_was_refused_is_read_again_once_its_key_or_register_is_named(kept: bool, tmp_path: Path) -> None:
+    partition = TopicPartition("roll.manifests.v1", 0)
+    first = Follower(Settings(register=REGISTER), tmp_path, [OTHER])
+    first._store_progress({partition: 7})
+    keys = [OTHER] if kept else [OTHER, KEY]
+    assert Follower(Settings(register=REGISTER), tmp_path, keys)._progress() == (
+        {"roll.manifests.v1/0": 7},
+        not kept,
+    )
+    assert Follower(Settings(register="kh-other"), tmp_path, [OTHER])._progress()[1]
 
 
 def test_a_name_of_dots_leads_to_no_other_folder(tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ def test_a_whole_version_verifies(folder: Path) -> None:
 
 def test_another_key_verifies_nothing(folder: Path) -> None:
     report = verify_paths([folder], [key_of("other").public_key()])
-    assert len(report.faults) == 6 and not report.good
+    assert len(report.faults) == 6 and not report.good and not report.whole
 
 
 def test_nothing_at_all_is_not_good(tmp_path: Path) -> None:
@@ -70,6 +70,19 @@ def test_no_single_field_of_any_document_can_be_changed() -> None:
                 continue
             assert faults, path
     assert seen > 500
+
+
+def test_a_version_with_anything_wrong_in_it_is_not_called_whole(folder: Path) -> None:
+    file = folder / "2027-commune" / "2" / "lists" / "S-1.json"
+    change(file, entries=json.loads(file.read_bytes())["entries"][:-1])
+    report = verify_paths([folder], [KEY])
+    assert report.faults and not report.whole
+
+
+def test_without_its_roll_manifest_a_version_is_told_to_be_in_parts(folder: Path) -> None:
+    (folder / "2027-commune" / "2" / "roll.json").unlink()
+    report = verify_paths([folder], [KEY])
+    assert report.good and (report.whole, report.parts) == ([], [(REGISTER, "2027-commune", 2)])
 
 
 def test_a_list_that_is_missing_or_too_many_is_named(folder: Path) -> None:
