@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import UnknownError
 
 from cli.demo.measure import read_all, stored_outcomes
 from cli.demo.processes import RunningService, ServiceFailed
@@ -92,13 +93,12 @@ async def test_poison_in_one_burst_is_dead_lettered_with_its_reason_and_its_neig
         mixed = [
             each for (_, poison), neighbour in zip(POISON, good, strict=False) for each in (neighbour, poison)
         ]
-        [first, unreadable, last] = await send_batches(
-            register,
-            Topic.EVENTS,
-            [raw_batch(mixed), UNREADABLE, raw_batch(good[len(POISON) :])],
-        )
+        [first] = await send_batches(register, Topic.EVENTS, [raw_batch(mixed)])
         reasons = {first + 2 * at + 1: reason for at, (reason, _) in enumerate(POISON)}
-        reasons[unreadable] = "headers"
+        with contextlib.suppress(UnknownError):  # Apache Kafka looks inside and refuses it
+            [unreadable] = await send_batches(register, Topic.EVENTS, [UNREADABLE])
+            reasons[unreadable] = "headers"
+        [last] = await send_batches(register, Topic.EVENTS, [raw_batch(good[len(POISON) :])])
         await register.start_all()
         await register.settle()
 
@@ -142,7 +142,10 @@ async def test_a_foreign_record_on_our_own_topics_stops_the_service_there_and_is
         await register.send(100)
         await register.settle()
         for name, topic in (("publisher", Topic.CHECKED), ("dedup", Topic.ACCEPTED)):
-            [offset] = await send_batches(register, topic, [foreign])
+            try:
+                [offset] = await send_batches(register, topic, [foreign])
+            except UnknownError:
+                pytest.skip("this broker refuses such a batch itself")
             await register.send(100)  # good ones behind it
             metrics = await metrics_once_stopped(register.demo.services[name])
             assert await register.exit_code(name) == 1
