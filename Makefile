@@ -18,7 +18,7 @@ $(UV):
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
 
 $(STAMP): $(UV) pyproject.toml uv.lock
-	VIRTUAL_ENV=$(abspath $(VENV)) $(UV) sync --quiet --frozen --active --inexact --extra embedded
+	VIRTUAL_ENV="$$(cd $(VENV) && pwd)" $(UV) sync --quiet --frozen --active --inexact --extra embedded
 	@touch $@
 
 .PHONY: setup

@@ -26,7 +26,7 @@ def settings() -> Settings:
         return Settings()
     except ValidationError as error:
         wrong = [
-            f"ROLLSTREAM_{'__'.join(str(part) for part in item['loc']).upper()}: {_what(item['type'])}"
+            f"ROLLSTREAM_{'__'.join(map(str, item['loc'])).upper()}: {_what(item['type'], item['msg'])}"
             for item in error.errors(include_url=False, include_input=False, include_context=False)
         ]
         fail(f"settings: {'; '.join(wrong)}. docs/contracts/settings.md says what each may be.")
@@ -34,5 +34,8 @@ def settings() -> Settings:
         fail(f"settings: {error}. docs/contracts/settings.md says what each may be.")
 
 
-def _what(rule: str) -> str:
-    return "is not set" if rule in ("missing", "string_type") else rule
+def _what(rule: str, told: str) -> str:
+    """No message of pydantic's repeats the value, which may be a password."""
+    if rule == "extra_forbidden":
+        return "there is no such setting"
+    return "is not set" if rule in ("missing", "string_type") else told

@@ -19,7 +19,9 @@ Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,64}$")
 
 
 class _Group(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True
+    )
 
 
 class KafkaSettings(_Group):
@@ -176,6 +178,7 @@ with warnings.catch_warnings():
             frozen=True,
             extra="forbid",
             use_attribute_docstrings=True,
+            hide_input_in_errors=True,
         )
 
         register: Identifier

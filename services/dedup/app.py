@@ -14,7 +14,7 @@ from shared.reference import ReferenceStore
 from shared.runtime.consumer import ConsumerSpec
 from shared.runtime.first_records import FirstRecords
 from shared.runtime.outputs import Outputs
-from shared.runtime.service import Service, run_service
+from shared.runtime.service import Service, run_created
 from shared.settings import Settings
 
 NAME = "dedup"
@@ -51,4 +51,4 @@ def create_app(settings: Settings) -> Service:
 
 def run(settings: Settings) -> int:
     """Run until told to stop; answers the exit code."""
-    return run_service(create_app(settings))
+    return run_created("dedup", settings, create_app)

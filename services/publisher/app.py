@@ -19,7 +19,7 @@ from shared.runtime.consumer import ConsumerSpec
 from shared.runtime.errors import StopService
 from shared.runtime.first_records import FirstRecords
 from shared.runtime.outputs import Outputs
-from shared.runtime.service import Service, run_service
+from shared.runtime.service import Service, run_created
 from shared.settings import Settings
 
 SERVICE = "publisher"
@@ -74,4 +74,4 @@ def signing_key(path: Path | None) -> Ed25519PrivateKey | None:
 
 def run(settings: Settings) -> int:
     """Run until told to stop; answers the exit code."""
-    return run_service(create_app(settings))
+    return run_created(SERVICE, settings, create_app)

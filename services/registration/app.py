@@ -17,7 +17,7 @@ from shared.runtime.dead_letters import DeadLetterLimit
 from shared.runtime.first_records import FirstRecords
 from shared.runtime.group_offsets import GroupOffsets
 from shared.runtime.outputs import Outputs
-from shared.runtime.service import Service, run_service
+from shared.runtime.service import Service, run_created
 from shared.settings import Settings
 
 GROUP = "rollstream-registration"
@@ -75,4 +75,4 @@ def create_app(settings: Settings, group: str = GROUP) -> Service:
 
 def run(settings: Settings) -> int:
     """Run until told to stop; answers the exit code."""
-    return run_service(create_app(settings))
+    return run_created(SERVICE, settings, create_app)

@@ -83,6 +83,17 @@ def run_service(service: Service) -> int:
     return asyncio.run(ServiceRun(service).run(signals=True))
 
 
+def run_created(name: str, settings: Settings, create: Callable[[Settings], Service]) -> int:
+    """Create a service and run it. One that cannot be created says why as one that stops does."""
+    configure_logging(name, settings.log_level)
+    try:
+        service = create(settings)
+    except StopService as stopped:
+        structlog.get_logger().error("service stops", reason=stopped.reason, cause=stopped.cause)
+        return 1
+    return run_service(service)
+
+
 class ServiceRun:
     """One run of a service. `port` is where it listens, once `listening` is set."""
 
@@ -259,7 +270,9 @@ class ServiceRun:
         try:
             listener = socket.create_server((http.host, http.port), family=family)
         except OSError as error:
-            raise StopService(f"cannot listen on {http.host}:{http.port}", cause="port") from error
+            raise StopService(
+                f"cannot listen on {http.host}:{http.port}: set another ROLLSTREAM_HTTP__PORT", cause="port"
+            ) from error
         self.port = listener.getsockname()[1]
         app = HealthApp(self._health, self._service.metrics.registry)
         config = uvicorn.Config(

@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import sys
 from asyncio.subprocess import PIPE
 from collections.abc import Mapping
@@ -335,6 +336,28 @@ async def test_an_error_says_what_to_do_next(words: str, advice: str, register: 
     assert advice in await Terminal(NOBODY, register).told(*words.split())
 
 
+@pytest.mark.parametrize(
+    ("service", "setting", "value", "told"),
+    [
+        ("registration", "ROLLSTREAM_LOG_LEVEL", "INFO", "set ROLLSTREAM_MARKER__KEY_FILE"),
+        ("registration", "ROLLSTREAM_MARKER__KEY_FILE", "nothing", "the marker key cannot be used"),
+        ("publisher", "ROLLSTREAM_SIGNING__KEY_FILE", "nothing", "the signing key cannot be used"),
+    ],
+)
+async def test_a_service_that_cannot_be_made_says_why(
+    service: str, setting: str, value: str, told: str, tmp_path: Path
+) -> None:
+    ended = await Terminal({**NOBODY, setting: value}, tmp_path).try_("serve", service)
+    assert ended.code == 1 and told in ended.out + ended.err
+
+
+async def test_a_service_whose_port_is_taken_names_the_setting(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = {"ROLLSTREAM_HTTP__PORT": str(taken.getsockname()[1])}
+        ended = await Terminal({**NOBODY, **port}, tmp_path).try_("serve", "dedup")
+    assert ended.code == 1 and "set another ROLLSTREAM_HTTP__PORT" in ended.out + ended.err
+
+
 async def test_a_model_that_no_service_could_serve_is_not_sent(register: Path) -> None:
     model = default_model_bytes().replace(b'"normaliser": "1"', b'"normaliser": "9"')
     (register / "model.json").write_bytes(model)
@@ -355,7 +378,7 @@ async def test_a_model_that_no_service_could_serve_is_not_sent(register: Path) -
 async def test_a_setting_that_is_wrong_is_named(name: str, value: str, tmp_path: Path) -> None:
     told = await Terminal({**NOBODY, name: value}, tmp_path).told("topics")
     assert name.removeprefix("ROLLSTREAM_").split("__")[-1].lower() in told.lower()
-    assert "settings.md" in told
+    assert "settings.md" in told and "_parsing" not in told
 
 
 async def test_a_setting_that_is_missing_is_named(tmp_path: Path) -> None:

@@ -75,3 +75,12 @@ def _documented(model: type[BaseModel]) -> None:
 
 def test_every_setting_says_what_it_is() -> None:
     _documented(Settings)
+
+
+def test_an_error_never_repeats_the_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROLLSTREAM_REGISTER", "kh-test")
+    monkeypatch.setenv("ROLLSTREAM_KAFKA__SASL_PASWORD", "canary")
+    monkeypatch.setenv("ROLLSTREAM_MONGO__TIMEOUT_MS", "canary")
+    with pytest.raises(ValidationError) as told:
+        Settings()
+    assert "canary" not in str(told.value)
