@@ -1,6 +1,7 @@
 """The reference model proves something only as long as it shares no code with what it judges."""
 
 import ast
+import sys
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,11 @@ def test_a_module_of_the_reference_model_imports_contracts_and_libraries_only(pa
     ours = {name for name in imported(path) if name.split(".")[0] in {"services", "shared", "cli", "tests"}}
     foreign = {name for name in ours if not name.startswith(("shared.contracts.", "tests.reference"))}
     assert foreign <= {"shared.contracts"}, f"{path.name} imports {sorted(foreign)}"
+
+
+def test_the_verifier_needs_cryptography_and_rfc8785_alone() -> None:
+    packages = {name.split(".")[0] for name in imported(REFERENCE / "verifier.py")} - sys.stdlib_module_names
+    assert packages == {"cryptography", "rfc8785"}
 
 
 def test_the_reference_model_is_looked_at_whole() -> None:
