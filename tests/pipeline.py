@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import signal
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -72,11 +71,11 @@ class Pipeline:
 
     def hold(self, name: str) -> None:
         """Freeze a service where it is; what it had asked of the servers still happens."""
-        self.demo.services[name].process.send_signal(signal.SIGSTOP)
+        self.demo.services[name].hold()
 
     def release(self, name: str) -> None:
         """Let a frozen service go on."""
-        self.demo.services[name].process.send_signal(signal.SIGCONT)
+        self.demo.services[name].release()
 
     async def exit_code(self, name: str) -> int:
         """Wait until a service has ended by itself."""

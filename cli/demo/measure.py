@@ -21,6 +21,9 @@ Place = tuple[int, int]
 Pair = tuple[str, str]
 """Two registration ids, the smaller first."""
 
+RESEND, MULTIPLE = "resend", "multiple_registration"
+"""Classes of claims."""
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -45,15 +48,20 @@ async def stored_outcomes(mongo: Mongo) -> dict[Place, list[Outcome]]:
     return found
 
 
-async def claimed_pairs(settings: Settings) -> set[Pair]:
-    """Pairs of registrations that a claim on `registration.checked.v1` joins."""
-    pairs: set[Pair] = set()
+async def claimed_pairs(settings: Settings) -> dict[Pair, str]:
+    """Pairs of registrations that a claim on `registration.checked.v1` joins, each with its class.
+
+    Of several claims between versions of two registrations one that is a resend says what they are.
+    """
+    pairs: dict[Pair, str] = {}
     for message in await read_all(settings, Topic.CHECKED):
         if message.value is None or b'"claims":[]' in message.value:
             continue
         record = json.loads(message.value)
         for claim in record.get("claims", ()):
-            pairs.add(ordered(record["registration_id"], claim["other"]["registration_id"]))
+            pair = ordered(record["registration_id"], claim["other"]["registration_id"])
+            if pairs.get(pair) != RESEND:
+                pairs[pair] = claim["class"]
     return pairs
 
 
@@ -103,6 +111,22 @@ def outcome_table(
         row[0] += 1
         row[1] += _as_expected(event.expected, event.reason, stored.get(place, ()))
     return [(*kind, row[0], row[1]) for kind, row in sorted(rows.items())]
+
+
+def class_table(stream: Stream, claimed: Mapping[Pair, str]) -> list[tuple[str, int, int, float, float]]:
+    """(class, true pairs, claimed pairs, precision, recall) of each class of claims, by the truth."""
+    true = {
+        ordered(pair.one, pair.other): RESEND if pair.kind == "resend" else MULTIPLE
+        for pair in stream.duplicates
+    }
+    rows = []
+    for kind in (RESEND, MULTIPLE):
+        should = {pair for pair, its in true.items() if its == kind}
+        found = {pair for pair, its in claimed.items() if its == kind}
+        right = len(should & found)
+        precision, recall = (right / len(each) if each else 0.0 for each in (found, should))
+        rows.append((kind, len(should), len(found), round(precision, 4), round(recall, 4)))
+    return rows
 
 
 def matching_table(stream: Stream, found: set[Pair]) -> list[tuple[str, str, int, int]]:

@@ -41,6 +41,14 @@ class RunningService:
 
         return await asyncio.to_thread(fetch)
 
+    def hold(self) -> None:
+        """Freeze it where it is."""
+        self.process.send_signal(signal.SIGSTOP)
+
+    def release(self) -> None:
+        """Let it go on."""
+        self.process.send_signal(signal.SIGCONT)
+
     def check(self) -> None:
         """Raise ServiceFailed if it has ended."""
         if self.process.returncode is not None:

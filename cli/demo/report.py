@@ -38,6 +38,8 @@ def show(out: Console, demo: Demo) -> None:
     out.print()
     columns = ("expected", "reason", "events", "as expected")
     out.print(table("What came of every event, against the truth", columns, figures["outcome_table"]))
+    classes = ("class", "true pairs", "claimed", "precision", "recall")
+    out.print(table("What the matching claimed, by class", classes, figures["class_table"]))
     columns = ("truth", "how the two captures differ", "pairs", "claimed")
     out.print(table("What the matching claimed, against the truth", columns, figures["matching_table"]))
     for kind, number in figures["wrong_by_kind"].items():

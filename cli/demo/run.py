@@ -15,13 +15,14 @@ from rich.console import Console
 
 from cli import commands
 from cli.demo import checks, measure, report, steps
-from cli.demo.processes import RunningService, ServiceFailed, running_services, wait_live
+from cli.demo.processes import READY_SECONDS, ServiceFailed, running_services, wait_live
 from cli.demo.state import Demo, DemoFailed
+from cli.demo.watch import until_moved, watching
 from cli.engines import EngineFailed, engines
 from cli.generator.files import write_stream
 from cli.generator.rates import DEMO_RATES
 from cli.generator.stream import Stream, generate_stream
-from cli.init import init_register
+from cli.init import NewRegister, init_register
 from cli.output import console
 from cli.topics import ensure_topics
 from shared.contracts.topics import Topic
@@ -36,7 +37,7 @@ LEFT_BY_THE_LAST = ("stream", "register", "logs", "lists")
 COURSE = (
     ("Capturing: a burst, then an open loop of 50 events a second", steps.capture),
     ("Accounting for every event", steps.account),
-    ("Cut-off of epoch 1", steps.cut_off),
+    ("Cut-off of epoch 1, and a roll that is asked for too early", steps.cut_off_and_ask_too_early),
     ("Holding the claims against the truth", steps.match),
     ("Two officers decide every conflict", steps.decide),
     ("Finalising the roll", steps.publish),
@@ -63,12 +64,19 @@ async def run_demo(events: int, seed: int, directory: Path, *, stay: bool) -> di
             os.environ.update(environment)
             settings = Settings()
             await _require_empty(settings)
-            stream = await found_register(events, seed, directory, settings, out)
-            out.print("Starting registration, dedup and publisher …")
-            services = await start_services(environment, directory, stack)
+            stream, register = make_register(events, seed, directory, settings, out)
+            out.print("Starting registration, dedup and publisher, which wait for the first adoptions …")
+            services = await stack.enter_async_context(running_services(environment, directory / "logs"))
+            highest = await stack.enter_async_context(watching(services))
+            waiting = "rollstream_reference_waiting"
+            async with asyncio.timeout(READY_SECONDS):
+                for service in services.values():
+                    await until_moved(highest, service, waiting)
+            await commands.send(settings, register.adoptions)
+            await asyncio.gather(*(wait_live(service, "/health/ready") for service in services.values()))
             mongo = Mongo(settings.mongo, "rollstream-demo")
             stack.callback(mongo.close)
-            demo = Demo(settings, directory, stream, mongo, services)
+            demo = Demo(settings, directory, stream, mongo, services, highest=highest)
             for title, step in COURSE:
                 out.print(f"{title} …")
                 await step(demo)
@@ -124,7 +132,16 @@ async def _require_empty(settings: Settings) -> None:
 async def found_register(
     events: int, seed: int, directory: Path, settings: Settings, out: Console, stations: str | None = None
 ) -> Stream:
-    """Generate the stream, make the register's files below `directory` and send its first adoptions.
+    """`make_register`, and send its first adoptions."""
+    stream, register = make_register(events, seed, directory, settings, out, stations)
+    await commands.send(settings, register.adoptions)
+    return stream
+
+
+def make_register(
+    events: int, seed: int, directory: Path, settings: Settings, out: Console, stations: str | None = None
+) -> tuple[Stream, NewRegister]:
+    """Generate the stream and make the register's files below `directory`.
 
     `stations` is a stations file to take instead of the stream's own.
     """
@@ -134,15 +151,4 @@ async def found_register(
     if stations is not None:
         (directory / "stream/stations.csv").write_text(stations)
     out.print("Founding the register: keys, officers, reference data, first adoptions …")
-    made = init_register(settings.register, directory / "register", directory / "stream/stations.csv")
-    await commands.send(settings, made.adoptions)
-    return stream
-
-
-async def start_services(
-    environment: Mapping[str, str], directory: Path, stack: AsyncExitStack
-) -> dict[str, RunningService]:
-    """Start all three and wait until they take part; they end with `stack`."""
-    services = await stack.enter_async_context(running_services(environment, directory / "logs"))
-    await asyncio.gather(*(wait_live(service, "/health/ready") for service in services.values()))
-    return services
+    return stream, init_register(settings.register, directory / "register", directory / "stream/stations.csv")

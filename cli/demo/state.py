@@ -11,6 +11,7 @@ from cli import commands
 from cli.commands import SignedCommand, Signer, approval, sign
 from cli.demo.measure import Place
 from cli.demo.processes import RunningService
+from cli.demo.watch import Highest
 from cli.generator.stream import Stream
 from shared import signing
 from shared.contracts.commands import CommandType
@@ -28,7 +29,8 @@ class DemoFailed(Exception):
 class Demo:
     """The running system, the stream and what was measured so far.
 
-    `places` says where each line lies, by its index; `figures` are those of the report.
+    `places` says where each line lies, by its index; `highest` are the metrics' highest values so far;
+    `figures` are those of the report.
     """
 
     settings: Settings
@@ -37,6 +39,7 @@ class Demo:
     mongo: Mongo
     services: Mapping[str, RunningService]
     places: list[Place] = field(default_factory=list)
+    highest: Highest = field(default_factory=dict)
     figures: dict[str, Any] = field(default_factory=dict)
 
     async def bounded(self, what: str, waiting: Awaitable[_Result], seconds: float = 180) -> _Result:

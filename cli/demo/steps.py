@@ -10,6 +10,7 @@ from cli.demo.groups import connected
 from cli.demo.officers import Known, decisions
 from cli.demo.state import Demo, DemoFailed
 from cli.demo.waiting import epoch_complete, published, settled, verdicts_of
+from cli.demo.watch import until_moved
 from cli.lists import Follower
 from cli.verify import load_keys, verify_paths
 from shared.contracts.commands import CommandType
@@ -19,6 +20,8 @@ OPEN_LOOP_RATE = 50
 """Events a second, those of the design's budget: p99 from capture to checked ≤ 1 s."""
 
 OPEN_LOOP_EVENTS = 500
+
+OPEN_CONFLICTS, BLOCKED = "rollstream_open_conflicts", "rollstream_finalised_blocked"
 
 
 async def capture(demo: Demo) -> None:
@@ -64,9 +67,30 @@ async def cut_off(demo: Demo) -> None:
     await demo.bounded("the publisher", settled(demo.settings))
 
 
+async def cut_off_and_ask_too_early(demo: Demo) -> None:
+    """The same, and finalise before the epoch can be complete: that waits, and says so, and is then refused,
+    since nobody has decided yet."""
+    dedup = demo.services["dedup"]
+    await demo.bounded("open conflicts to be shown", until_moved(demo.highest, dedup, OPEN_CONFLICTS))
+    dedup.hold()  # no marker passes it
+    try:
+        await demo.two_officers("publisher", CommandType.CUT_OFF, [{"epoch": 1}], "end of registration")
+        [early] = await demo.two_officers("publisher", CommandType.FINALISED, [_finalised(demo)], "too early")
+        publisher = demo.services["publisher"]
+        await demo.bounded("the publisher to wait", until_moved(demo.highest, publisher, BLOCKED), 20)
+    finally:
+        dedup.release()
+    await demo.bounded("the epoch to be complete", epoch_complete(demo.settings, 1))
+    await demo.bounded("the publisher", settled(demo.settings))
+    verdict = (await demo.bounded("the refusal", verdicts_of(demo.mongo, [early.id])))[early.id]
+    if (verdict["verdict"], verdict["reason"]) != ("refused", "undecided"):
+        raise DemoFailed(f"a roll with open conflicts came out {verdict['verdict']}: {verdict['reason']}")
+
+
 async def match(demo: Demo) -> None:
     """Hold the claims against the truth, by class and by what was changed between the two captures."""
-    found = await measure.claimed_pairs(demo.settings)
+    claimed = await measure.claimed_pairs(demo.settings)
+    found = set(claimed)
     true = measure.true_pairs(demo.stream.people)
     right = found & true
     demo.figures |= {
@@ -74,6 +98,7 @@ async def match(demo: Demo) -> None:
         "found_pairs": len(found),
         "precision": round(len(right) / len(found), 4) if found else 0.0,
         "recall": round(len(right) / len(true), 4) if true else 0.0,
+        "class_table": measure.class_table(demo.stream, claimed),
         "matching_table": measure.matching_table(demo.stream, found),
     }
 
@@ -99,14 +124,9 @@ async def decide(demo: Demo) -> None:
 
 async def publish(demo: Demo) -> None:
     """Finalise the roll, follow its topic as a consumer downstream does, verify with the public key only."""
-    finalised = {
-        "roll": ROLL,
-        "epoch": 1,
-        "election": {"kind": "commune_council", "day": demo.stream.election_day.isoformat()},
-        "kind": "final",
-        "undecided": "refuse",
-    }
-    [command] = await demo.two_officers("publisher", CommandType.FINALISED, [finalised], "the final roll")
+    [command] = await demo.two_officers(
+        "publisher", CommandType.FINALISED, [_finalised(demo)], "the final roll"
+    )
     verdicts = await demo.bounded("the lists", verdicts_of(demo.mongo, [command.id]))
     if verdicts[command.id]["verdict"] != "effective":
         raise DemoFailed(f"the roll was refused: {verdicts[command.id]['reason']}")
@@ -138,6 +158,16 @@ async def verify_lists(demo: Demo) -> None:
         "verified": report.lists - len(bad) if report.whole else 0,
         "people_on_two_lists": len(on_two),
         "people_missed": len({people[one] for one, _ in twice} - on_two),
+    }
+
+
+def _finalised(demo: Demo) -> dict[str, Any]:
+    return {
+        "roll": ROLL,
+        "epoch": 1,
+        "election": {"kind": "commune_council", "day": demo.stream.election_day.isoformat()},
+        "kind": "final",
+        "undecided": "refuse",
     }
 
 
