@@ -12,7 +12,8 @@ from cli import commands
 from cli.app import Json, app, settings
 from cli.commands import CommandNotSent, SignedCommand, Signer
 from cli.officers_list import deadlock, idle_roles
-from cli.output import console, fail, show, table
+from cli.output import fail, show
+from cli.show_status import show_status
 from cli.status import read_conflict, read_registrations, read_status
 from services.dedup.model import load_model
 from shared import signing
@@ -20,12 +21,6 @@ from shared.commands.officers import Officer
 from shared.contracts.cloudevents import header
 from shared.contracts.commands import OFFICER_HEADER, REFERENCE_KINDS, CommandType
 from shared.reference import ReferenceStore
-
-LAST_SHOWN = 10
-"""Settled commands that people are shown."""
-
-SHORT = 12
-"""Characters of an id that people are shown; commands take any beginning that is unique."""
 
 OfficerName = Annotated[str, typer.Option("--officer", help="Your name in the officers file.")]
 Key = Annotated[Path, typer.Option("--key", help="Your private key in PEM.")]
@@ -59,7 +54,8 @@ def _propose(
     show(
         {"id": command.id, "type": ce_type.value, "offset": offset, "data": data},
         as_json=as_json,
-        text=f"{also}Proposed as {command.id}. Next, another officer: rollstream approve {command.id}",
+        text=f"{also}Proposed as {command.id}. `rollstream status` tells whether it stands.\n"
+        f"Next, another officer: rollstream approve {command.id} --officer NAME --key PEM",
     )
 
 
@@ -80,7 +76,12 @@ def adopt(
         except (OSError, ValueError) as error:
             fail(f"{first}: {type(error).__name__}; name the adoptions.jsonl that `rollstream init` wrote")
         offsets = _send(messages)
-        show({"offsets": offsets}, as_json=as_json, text=f"Sent {len(offsets)} commands.")
+        show(
+            {"offsets": offsets},
+            as_json=as_json,
+            text=f"Sent {len(offsets)} commands. Next: rollstream serve registration, and dedup, and "
+            "publisher; then `rollstream status` tells what came of them.",
+        )
         return
     if kind not in REFERENCE_KINDS or file is None:
         fail(f"say what to adopt: rollstream adopt {'|'.join(REFERENCE_KINDS)} FILE --version NAME")
@@ -240,36 +241,4 @@ def status(
     if as_json:
         typer.echo(json.dumps(found, indent=1, default=str))
         return
-    _show_status(found)
-
-
-def _show_status(found: dict[str, Any]) -> None:
-    """People see what needs them and what came of the last commands; `--json` has every one in full."""
-    out = console()
-    proposals = [each for each in found["commands"] if each["command_type"] != CommandType.APPROVED]
-    waiting = [each for each in proposals if each["verdict"] == "open"]
-    last = [each for each in found["commands"] if each["verdict"] != "open" and _tells(each)]
-    columns = ("command", "what", "verdict", "reason")
-    out.print(table("Open commands", columns, [_command(each) for each in waiting]))
-    out.print(table("Last settled commands", columns, [_command(each) for each in last[-LAST_SHOWN:]]))
-    out.print(table("Conflicts", ("status", "number"), list(found["conflicts"].items())))
-    if "open" in found:
-        columns = ("conflict", "probability", "one", "other")
-        out.print(table("Open conflicts", columns, [_conflict(each) for each in found["open"]]))
-    rolls = [(each["_id"], each.get("state") or "", each.get("epoch") or "") for each in found["rolls"]]
-    out.print(table("Rolls", ("roll", "state", "epoch"), rolls))
-
-
-def _tells(command: dict[str, Any]) -> bool:
-    """An approval that did its work is told by what it approved."""
-    return bool(command["command_type"] != CommandType.APPROVED or command["verdict"] == "refused")
-
-
-def _command(command: dict[str, Any]) -> tuple[str, ...]:
-    what = str(command["command_type"]).removeprefix("rollstream.").removesuffix(".v1")
-    return command["_id"][:SHORT], what, command["verdict"], command.get("reason") or ""
-
-
-def _conflict(conflict: dict[str, Any]) -> tuple[str, ...]:
-    one, other = (version["registration_id"] for version in conflict["pair"])
-    return conflict["_id"][:SHORT], str(conflict["probability"]), one, other
+    show_status(found)

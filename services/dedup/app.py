@@ -51,4 +51,4 @@ def create_app(settings: Settings) -> Service:
 
 def run(settings: Settings) -> int:
     """Run until told to stop; answers the exit code."""
-    return run_created("dedup", settings, create_app)
+    return run_created(NAME, settings, create_app)
