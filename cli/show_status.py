@@ -19,7 +19,10 @@ def show_status(found: dict[str, Any]) -> None:
     waiting = [each for each in proposals if each["verdict"] == "open"]
     last = [each for each in found["commands"] if each["verdict"] != "open" and _tells(each)]
     if not found["commands"]:
-        out.print("No command was judged yet: the publisher does that (`rollstream serve publisher`).")
+        out.print(
+            "No command was judged yet: the publisher does that (`rollstream serve publisher`).",
+            soft_wrap=True,
+        )
     columns: tuple[str, ...] = ("command", "what", "of", "by", "verdict", "reason")
     out.print(table("Open commands", columns, [_command(each) for each in waiting]))
     out.print(table("Last settled commands", columns, [_command(each) for each in last[-LAST_SHOWN:]]))
