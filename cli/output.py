@@ -12,9 +12,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 
-def console() -> Console:
+def console(stderr: bool = False) -> Console:
     """Where people read."""
-    return Console(highlight=False)
+    return Console(highlight=False, stderr=stderr)
 
 
 def fail(message: str) -> NoReturn:

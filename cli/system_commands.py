@@ -3,8 +3,9 @@
 import asyncio
 import json
 import signal
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from aiokafka.errors import KafkaError
@@ -90,7 +91,10 @@ def demo(
     events: Annotated[int, typer.Option(min=500, help="Events in the stream.")] = 5000,
     seed: Annotated[int, typer.Option(help="Seed of the generated country.")] = 2026,
     leave: Annotated[bool, typer.Option("--exit", help="End when the figures are there.")] = False,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.")] = None,
+    json_file: Annotated[
+        Path | None,
+        typer.Option("--json", help="Write the figures to this file; - is stdout, for them alone."),
+    ] = None,
     directory: Annotated[Path, typer.Option(help="Where engines and files are kept.")] = Path(
         ".rollstream/demo"
     ),
@@ -99,13 +103,30 @@ def demo(
     from cli.demo.run import run_demo
     from cli.demo.state import DemoFailed
 
+    figures_told = False
+
+    def tell(figures: Mapping[str, Any]) -> None:
+        nonlocal figures_told
+        figures_told = True
+        text = json.dumps(figures, indent=1)
+        if alone:
+            typer.echo(text)
+        elif json_file is not None:
+            try:
+                json_file.write_text(text + "\n")
+            except OSError as error:
+                raise DemoFailed(f"{json_file}: {error.strerror}. Name another file by --json") from error
+
+    alone = json_file == Path("-")
+    if json_file is not None and not alone and not json_file.absolute().parent.is_dir():
+        fail(f"{json_file}: there is no such folder; make it, or name another file by --json")
     # `kill` ends it as Ctrl-C does, with its services and engines.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        figures = asyncio.run(run_demo(events, seed, directory, stay=not leave))
+        out = console(stderr=alone)
+        asyncio.run(run_demo(events, seed, directory, stay=not leave, tell=tell, out=out))
     except DemoFailed as error:
         fail(str(error))
     except KeyboardInterrupt:
-        raise typer.Exit(130) from None
-    if json_file:
-        json_file.write_text(json.dumps(figures, indent=1) + "\n")
+        # Once the figures are there, this is how it is meant to end.
+        raise typer.Exit(0 if figures_told else 130) from None

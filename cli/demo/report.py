@@ -1,5 +1,8 @@
 """What the demo prints at its end."""
 
+import shlex
+from pathlib import Path
+
 from rich.console import Console
 
 from cli.demo.state import Demo
@@ -49,14 +52,20 @@ def show(out: Console, demo: Demo) -> None:
 
 def show_what_next(out: Console, demo: Demo) -> None:
     """Print where everything is, and what to try while it runs."""
-    register, lists = demo.directory / "register", demo.directory / "lists"
+    keys = demo.directory / "register/keys"
     out.print("\nAll of it goes on running until Ctrl-C.")
     for name, service in demo.services.items():
         out.print(f"  {name:13} {service.url}/metrics  {service.url}/health/ready", soft_wrap=True)
     out.print(f"  broker        {demo.settings.kafka.bootstrap_servers}")
     out.print("\nTry, in another terminal:")
-    out.print(f"  source {demo.directory}/environment", soft_wrap=True)
-    out.print("  rollstream status --conflicts")
-    out.print(f"  rollstream verify {lists} --key {register}/keys/signing.pub.pem", soft_wrap=True)
-    key = f"{register}/keys/publisher.pem"
-    out.print(f"  rollstream cut-off 2 --officer publisher --key {key}", soft_wrap=True)
+    suggestions: tuple[tuple[str | Path, ...], ...] = (
+        ("source", demo.directory / "environment"),
+        ("rollstream", "status", "--conflicts"),
+        ("rollstream", "verify", demo.directory / "lists", "--key", keys / "signing.pub.pem"),
+        ("rollstream", "cut-off", "2", "--officer", "publisher", "--key", keys / "publisher.pem"),
+    )
+    for words in suggestions:
+        out.print(f"  {shlex.join(map(str, words))}", soft_wrap=True, markup=False)
+    out.print("The last one waits for another officer, as it will say:")
+    key = shlex.quote(str(keys / "second-officer.pem"))
+    out.print(f"  rollstream approve ID --officer second-officer --key {key}", soft_wrap=True, markup=False)

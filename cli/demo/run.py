@@ -6,7 +6,7 @@ import shlex
 import shutil
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -46,12 +46,22 @@ COURSE = (
 )
 
 
-async def run_demo(events: int, seed: int, directory: Path, *, stay: bool) -> dict[str, Any]:
-    """Run it all; answers the figures. Raises DemoFailed when anything is not as promised."""
+async def run_demo(
+    events: int,
+    seed: int,
+    directory: Path,
+    *,
+    stay: bool,
+    tell: Callable[[Mapping[str, Any]], None] = lambda _figures: None,
+    out: Console | None = None,
+) -> None:
+    """Run it all, `tell` the figures, and with `stay` go on until cancelled.
+
+    Raises DemoFailed when anything is not as promised.
+    """
     started = time.monotonic()
-    out = console()
+    out = out or console()
     _require_ours(directory)
-    directory.mkdir(parents=True, exist_ok=True)
     async with AsyncExitStack() as stack:
         try:
             out.print("Starting broker and store …")
@@ -82,14 +92,20 @@ async def run_demo(events: int, seed: int, directory: Path, *, stay: bool) -> di
                 await step(demo)
         except (ServiceFailed, EngineFailed) as error:
             raise DemoFailed(str(error)) from error
+        except asyncio.CancelledError:
+            out.print("Stopping …")
+            raise
         demo.figures["seconds"] = round(time.monotonic() - started, 1)
         report.show(out, demo)
         if broken := checks.broken_promises(demo.figures):
             raise DemoFailed("; ".join(broken))
+        tell({name: demo.figures[name] for name in report.JSON_NAMES})
         if stay:
             report.show_what_next(out, demo)
-            await asyncio.Event().wait()
-    return {name: demo.figures[name] for name in report.JSON_NAMES}
+            try:
+                await asyncio.Event().wait()
+            finally:
+                out.print("Stopping …")
 
 
 def demo_environment(directory: Path, engines: Mapping[str, str]) -> dict[str, str]:
@@ -115,7 +131,16 @@ def write_environment(path: Path, environment: Mapping[str, str]) -> None:
 
 def _require_ours(directory: Path) -> None:
     """A demo empties its folder, so it takes none that holds anything else, a register's keys above all."""
-    if directory.exists() and any(directory.iterdir()) and not (directory / "engines").is_dir():
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        holds = {each.name for each in directory.iterdir()}
+        if not holds:
+            (directory / "engines").mkdir()
+    except OSError as error:
+        raise DemoFailed(
+            f"{directory}: {error.strerror}. Name a folder of your own by --directory"
+        ) from error
+    if holds and not (directory / "engines").is_dir():
         raise DemoFailed(f"{directory} holds other things than a demo's: name an empty folder by --directory")
 
 

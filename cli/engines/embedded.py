@@ -134,7 +134,9 @@ async def locked(directory: Path, fresh: bool) -> AsyncIterator[int]:
             except BlockingIOError:
                 await asyncio.sleep(0.1)
         else:
-            raise EngineFailed(f"another process runs engines in {directory.absolute()}")
+            raise EngineFailed(
+                f"another process runs engines in {directory.absolute()}: end it, or take another folder"
+            )
         if fresh:
             for name in ("kafka", "mongo"):
                 shutil.rmtree(directory / name, ignore_errors=True)

@@ -4,7 +4,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from cli.__main__ import app
 from cli.demo.run import run_demo, write_environment
 from cli.demo.state import DemoFailed
 from cli.engines import embedded
@@ -28,6 +30,19 @@ async def test_a_demo_that_runs_is_left_as_it_is(tmp_path: Path, monkeypatch: py
         with pytest.raises(DemoFailed, match="another process"):
             await run_demo(500, 1, tmp_path, stay=False)
     assert log.read_text() == "started"
+
+
+@pytest.mark.parametrize(
+    "words", ["--directory taken", "--directory taken/deeper", "--json none/figures.json"]
+)
+def test_what_cannot_be_written_is_told_before_anything_starts(
+    words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "taken").write_text("a file")
+    ended = CliRunner().invoke(app, ["demo", "--exit", *words.split()])
+    assert ended.exit_code == 1 and words.split()[0] in ended.stderr
+    assert [each.name for each in tmp_path.iterdir()] == ["taken"]
 
 
 def test_another_terminal_takes_over_the_settings_and_nobody_else_can_read_them(tmp_path: Path) -> None:
