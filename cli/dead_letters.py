@@ -1,11 +1,14 @@
-"""Reads the dead-letter topic: what lies there, where it came from and why."""
+"""The dead-letter topic: what lies there, where it came from and why; and what was seen to goes."""
 
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cli.topics import partitions_of, require
+from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+
+from cli.topics import admin_options, partitions_of, require
 from shared.contracts.cloudevents import header
 from shared.contracts.topics import Topic
 from shared.runtime.record import Record
@@ -18,13 +21,22 @@ FACTS = ("reason", "detail", "topic", "partition", "offset", "service", "time")
 _PREFIX = "rollstream-dlq-"
 
 
+Source = tuple[int, int]
+"""Partition and offset of the record that a dead letter was."""
+
+
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """A dead letter. `place` is `<partition>/<offset>` of the record that it was."""
+    """A copy of a dead letter; `record` is what lies on the dead-letter topic."""
 
-    place: str
+    source: Source
     facts: Mapping[str, str]
     record: Record
+
+    @property
+    def place(self) -> str:
+        """`<partition>/<offset>` of the record that it was."""
+        return "/".join(map(str, self.source))
 
     def original(self) -> dict[str, Any]:
         """The record as it came: text where it is UTF-8, else `{"base64": …}`."""
@@ -45,14 +57,62 @@ async def read_letters(settings: Settings) -> list[Letter]:
 
     Raises cli.topics.TopicMissing, and aiokafka's KafkaError if no broker answers.
     """
+    found: dict[Source, Letter] = {}
+    async for letter in _copies(settings):
+        found.setdefault(letter.source, letter)
+    return [found[source] for source in sorted(found)]
+
+
+async def drop_letters(settings: Settings, place: str) -> list[str] | None:
+    """Delete a dead letter and those before it in its partition; answers their places.
+
+    None: it is not there. Nothing: a copy of it lies behind a newer letter, and nothing was deleted. A topic
+    can be cut at its beginning only. What became of each event stays stored, and the event lies on its own
+    topic for good. Raises as `read_letters`.
+    """
+    copies = [letter async for letter in _copies(settings)]
+    named = [letter for letter in copies if letter.place == place]
+    if not named:
+        return None
+    partition = named[0].record.partition
+    end, gone = cut([letter for letter in copies if letter.record.partition == partition], named[0].source)
+    if not gone:
+        return []
+    admin = AIOKafkaAdminClient(**admin_options(settings))
+    try:
+        await admin.start()
+        at = TopicPartition(Topic.DEAD_LETTERS.value, partition)
+        await admin.delete_records({at: RecordsToDelete(end)})
+    finally:
+        await admin.close()
+    return gone
+
+
+def cut(copies: Iterable[Letter], source: Source) -> tuple[int, list[str]]:
+    """The offset below which no letter newer than `source` lies, and the places of those that go with it.
+
+    `copies` are those of one partition of the topic, in their order. Where a crash had letters sent twice, a
+    copy behind a newer letter stays, and its letter with it.
+    """
+    end, below, rest = 0, dict[str, None](), set[str]()
+    for letter in copies:
+        if rest or letter.source > source:
+            rest.add(letter.place)
+        else:
+            end = letter.record.offset + 1
+            below[letter.place] = None
+    return end, [each for each in below if each not in rest]
+
+
+async def _copies(settings: Settings) -> AsyncIterator[Letter]:
+    """Every dead letter as it lies there; what others wrote to the topic is none."""
     await require(settings, Topic.DEAD_LETTERS)
-    found: dict[tuple[int, int], Letter] = {}
     partitions = partitions_of(settings, Topic.DEAD_LETTERS)
     async for record in read_topic(settings, Topic.DEAD_LETTERS, partitions, "rollstream-dlq"):
-        facts = {name: (header(record.headers, _PREFIX + name) or b"").decode() for name in FACTS}
-        place = (int(facts["partition"]), int(facts["offset"]))
-        found.setdefault(place, Letter("/".join(map(str, place)), facts, record))
-    return [found[place] for place in sorted(found)]
+        told = {name: header(record.headers, _PREFIX + name) or b"" for name in FACTS}
+        facts = {name: content.decode(errors="replace") for name, content in told.items()}
+        if facts["partition"].isdecimal() and facts["offset"].isdecimal():
+            yield Letter((int(facts["partition"]), int(facts["offset"])), facts, record)
 
 
 def _readable(content: bytes | None) -> Any:

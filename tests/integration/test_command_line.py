@@ -169,7 +169,17 @@ async def _dead_letters_are_shown(shell: Terminal, expected: int) -> None:
         found = (await shell.run("dlq", "show", letter["place"], "--json")).json
         assert found["reason"] == letter["reason"] and {"key", "headers", "value"} <= set(found)
     assert letters[0]["reason"] in (await shell.run("dlq", "list")).out
-    assert "dlq list" in await shell.told("dlq", "show", "0/999999")
+    for words in (("show", "0/999999"), ("drop", "0/999999", "--yes")):
+        assert "dlq list" in await shell.told("dlq", *words)
+
+    partition = letters[0]["partition"]
+    of_partition = [each["place"] for each in letters if each["partition"] == partition]
+    assert "--yes" in await shell.told("dlq", "drop", of_partition[0])
+    assert (await shell.run("dlq", "list", "--json")).json == letters
+    dropped = await shell.run("dlq", "drop", of_partition[-1], "--yes", "--json")
+    assert dropped.json == {"dropped": of_partition}
+    left = [each for each in letters if each["partition"] != partition]
+    assert (await shell.run("dlq", "list", "--json")).json == left
 
 
 async def _officers_decide(shell: Terminal) -> None:
