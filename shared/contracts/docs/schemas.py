@@ -1,5 +1,6 @@
 """JSON Schema 2020-12 of every event, command and output, made from the models that the services use."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,6 +25,9 @@ MODELS: Mapping[str, type[BaseModel]] = {
 """By `ce_type`; lists and manifests, which have none, by what they are."""
 
 
+_WHOLE_NUMBERS = "\n\nWhole numbers are written without fraction or exponent: 1, not 1.0 or 1e0."
+
+
 class _Plain(GenerateJsonSchema):
     """Without pydantic's titles, which only repeat the names of fields."""
 
@@ -35,7 +39,8 @@ def schemas() -> dict[str, dict[str, Any]]:
     """The schema of each name in `MODELS`, with its example.
 
     They say less than the models only where JSON Schema cannot: that a day exists, that the parts of a date
-    beyond its precision are 01, that a count adds up, that a pair is in order; the descriptions say it.
+    beyond its precision are 01, that a count adds up, that a pair is in order, that 1.0 is not how a whole
+    number is written; the descriptions say it.
     """
     shown = examples()
     return {name: _schema(name, model, shown[name]) for name, model in MODELS.items()}
@@ -46,6 +51,8 @@ def _schema(name: str, model: type[BaseModel], example: Mapping[str, Any]) -> di
     schema.pop("title")
     for definition in schema.get("$defs", {}).values():
         definition.pop("title", None)
+    if '"type": "integer"' in json.dumps(schema):
+        schema["description"] += _WHOLE_NUMBERS
     return {
         "$schema": GenerateJsonSchema.schema_dialect,
         "$id": f"urn:rollstream:schema:{name}",
