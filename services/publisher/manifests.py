@@ -1,5 +1,6 @@
 """What lies on `roll.manifests.v1`: a version whose roll manifest is there is never published again."""
 
+import asyncio
 from typing import Any
 
 from aiokafka import TopicPartition
@@ -15,6 +16,9 @@ from shared.runtime.errors import TransientError
 from shared.runtime.outages import is_outage
 from shared.runtime.tolerant import TolerantConsumer
 from shared.settings import Settings
+
+READ_SECONDS = 120.0
+"""How long reading all of the topic may take."""
 
 
 def verified(value: bytes, edition: Edition, key: Ed25519PublicKey) -> dict[str, Any] | None:
@@ -61,15 +65,17 @@ class ManifestTopic:
         )
         found: list[bytes] = []
         try:
-            await consumer.start()
-            if Topic.MANIFESTS.value not in await consumer.topics():
-                raise TransientError(f"{Topic.MANIFESTS.value} does not exist")
-            consumer.assign([partition])
-            end = (await consumer.end_offsets([partition]))[partition]
-            await consumer.seek_to_beginning(partition)
-            while await consumer.position(partition) < end:
-                records = await consumer.poll(timeout_ms=500, max_records=100)
-                found += [each.value for each in records if each.key == key and each.value is not None]
+            # A consumer may stay silent for ever (aiokafka #1154); nobody would be judged after that.
+            async with asyncio.timeout(READ_SECONDS):
+                await consumer.start()
+                if Topic.MANIFESTS.value not in await consumer.topics():
+                    raise TransientError(f"{Topic.MANIFESTS.value} does not exist")
+                consumer.assign([partition])
+                end = (await consumer.end_offsets([partition]))[partition]
+                await consumer.seek_to_beginning(partition)
+                while await consumer.position(partition) < end:
+                    records = await consumer.poll(timeout_ms=500, max_records=100)
+                    found += [each.value for each in records if each.key == key and each.value is not None]
         except Exception as error:
             if not is_outage(error):
                 raise
