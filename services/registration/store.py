@@ -26,12 +26,14 @@ class Store:
 
     async def prepare(self) -> None:
         """Make the indexes by which an event is found by its id; repeating it is harmless."""
-        await self._mongo.collection(REGISTRATIONS).create_indexes(
-            [IndexModel([("history.event_id", 1)], name="by_event")]
-        )
-        await self._mongo.collection(OUTCOMES).create_indexes(
-            [IndexModel([("event_id", 1)], name="by_event")]
-        )
+        for collection, field in (
+            (REGISTRATIONS, "history.event_id"),
+            (BATCHES, "closes.event_id"),
+            (OUTCOMES, "event_id"),
+        ):
+            await self._mongo.collection(collection).create_indexes(
+                [IndexModel([(field, 1)], name="by_event")]
+            )
 
     async def registrations(self, ids: Collection[str]) -> dict[str, Registration]:
         """The registrations with these ids; one that is not there is new."""

@@ -115,6 +115,10 @@ async def test_an_event_can_be_found_by_its_id_with_what_became_of_it(register: 
     assert [version["event_id"] for version in stored["R-2"]["history"]] == ["2", "5"]
     assert stored["R-2"]["status"] == "removed"
     assert stored["R-1"]["revision"] == 5
+    [close] = (await register.documents("capture_batches"))[BATCH]["closes"]
+    assert close["event_id"] == "7"
+    for name in ("outcomes", "registrations", "capture_batches"):
+        assert "by_event" in await register.mongo.collection(name).index_information(), name
 
 
 async def test_a_receipt_follows_the_close_and_every_later_change(register: Register) -> None:
