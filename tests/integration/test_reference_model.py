@@ -1,21 +1,31 @@
 """What the services did is what the log says, byte for byte, as a plain fold reads it."""
 
+import asyncio
 from pathlib import Path
 
+import pytest
+
 from cli.demo.measure import read_all
+from cli.demo.processes import SERVICES
 from cli.engines import Engines, LocalEngine
 from shared.contracts.topics import Topic
+from tests.mid_batch import starts_of
 from tests.pipeline import pipeline
 from tests.reference.verifier import verify_list
 
 
+@pytest.mark.parametrize(("processes", "batch_size"), [(1, 500), (2, 7)])
 async def test_outcomes_and_lists_are_those_of_the_reference_model_and_a_stranger_can_verify_them(
-    fresh_engines: Engines[LocalEngine], tmp_path: Path
+    fresh_engines: Engines[LocalEngine], tmp_path: Path, processes: int, batch_size: int
 ) -> None:
-    async with pipeline(fresh_engines, tmp_path) as register:
-        await register.start_all()
+    settings = {"ROLLSTREAM_RUNTIME__BATCH_SIZE": str(batch_size)}
+    async with pipeline(fresh_engines, tmp_path, settings_of_services=settings) as register:
+        for instance in range(1, processes + 1):
+            await asyncio.gather(*(register.start(name, instance) for name in SERVICES))
         await register.send()
         await register.finish()
+        shares = [starts_of(register, name, 1 + at)[-1] for name in SERVICES for at in range(processes)]
+        assert all(shares), "a process had no partition"
         result, differences = await register.judged()
         assert differences == []
         assert len(result.outcomes) > len(register.demo.stream.lines)
