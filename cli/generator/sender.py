@@ -76,7 +76,8 @@ class RecordSender:
     async def send(self, record: ProducerRecord) -> "asyncio.Future[Any]":
         """Queue a record; the future is done when the broker has acknowledged it.
 
-        Await the futures before giving up the file's place. Raises ValueError for an unknown compression.
+        Await the futures before giving up the file's place. Raises ValueError for an unknown compression
+        or partition.
         """
         if record.compression not in CODECS:
             raise ValueError("unknown compression")
@@ -92,6 +93,8 @@ class RecordSender:
 
     def _partition(self, record: ProducerRecord) -> int:
         if record.partition is not None:
+            if not 0 <= record.partition < self._partitions:
+                raise ValueError(f"no partition {record.partition}: the topic has {self._partitions}")
             return record.partition
         return partition_for(record.key, self._partitions) if record.key is not None else 0
 

@@ -67,12 +67,15 @@ def wrap(record: ProducerRecord) -> bytes:
 
 def _unwrap(raw: Any) -> ProducerRecord:
     try:
+        partition, compression = raw["partition"], raw["compression"]
+        if not (partition is None or type(partition) is int) or not isinstance(compression, str | None):
+            raise TypeError
         return ProducerRecord(
             key=_decode(raw["key"]),
             value=_decode(raw["value"]),
             headers=tuple((b64decode(name), _decode(content)) for name, content in raw["headers"]),
-            partition=raw["partition"],
-            compression=raw["compression"],
+            partition=partition,
+            compression=compression,
         )
     except (KeyError, TypeError) as error:
         raise ValueError("a wrapped record needs key, value, headers, partition, compression") from error

@@ -28,7 +28,40 @@ def test_a_record_travels_in_the_compression_asked_for(codec: str) -> None:
     assert [(name.encode(), content) for name, content in read.headers] == list(record.headers)
 
 
-async def test_an_unknown_compression_is_refused_before_anything_is_sent() -> None:
+@pytest.mark.parametrize(
+    ("record", "why"),
+    [
+        (ProducerRecord(b"k", b"v", compression="brotli"), "compression"),
+        (ProducerRecord(b"k", b"v", partition=1), "no partition 1"),
+        (ProducerRecord(b"k", b"v", partition=-1), "no partition -1"),
+    ],
+)
+async def test_what_cannot_be_sent_is_refused_before_anything_is(record: ProducerRecord, why: str) -> None:
     sender = RecordSender("topic", 1, bootstrap_servers="127.0.0.1:1")
-    with pytest.raises(ValueError, match="compression"):
-        await sender.send(ProducerRecord(b"k", b"v", compression="brotli"))
+    with pytest.raises(ValueError, match=why):
+        await sender.send(record)
+
+
+@pytest.mark.parametrize(
+    "member",
+    [
+        '"partition":"1"',
+        '"partition":true',
+        '"compression":[]',
+        '"key":7',
+        '"value":"YQ"',
+        '"headers":[["YQ=="]]',
+    ],
+)
+def test_a_wrapped_record_of_another_shape_is_refused(member: str) -> None:
+    whole = {
+        "key": '"key":null',
+        "value": '"value":null',
+        "headers": '"headers":[]',
+        "partition": '"partition":null',
+        "compression": '"compression":null',
+    }
+    to_record(('{"raw":{' + ",".join(whole.values()) + "}}").encode())
+    whole[member.split('"')[1]] = member
+    with pytest.raises(ValueError):
+        to_record(('{"raw":{' + ",".join(whole.values()) + "}}").encode())
