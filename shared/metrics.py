@@ -43,7 +43,7 @@ METRICS: tuple[Metric, ...] = (
         "counter",
         ("reason",),
         "records",
-        "Rejected events by the contract's reason.",
+        "Rejections sent, by the contract's reason; a rebuild sends none.",
     ),
     Metric(
         "dead_letters",
@@ -51,7 +51,7 @@ METRICS: tuple[Metric, ...] = (
         "counter",
         ("reason",),
         "records",
-        "Records sent to the dead-letter topic, by reason.",
+        "Records sent to the dead-letter topic, by reason; a rebuild sends none.",
     ),
     Metric(
         "batch_records",

@@ -86,7 +86,7 @@ class RegistrationHandler:
         await self._parts.progress.store(following)
         for partition, position in following.items():
             held[partition].position = position
-        self._count(settled)
+        self._count(settled, unsent)
 
     async def _judge(self, batch: Sequence[Record], held: Mapping[int, Holding]) -> list[Settled]:
         """What became of each record. The registrations are stored, since their guard is part of judging."""
@@ -226,10 +226,12 @@ class RegistrationHandler:
                 return
         raise TransientError("others keep changing the same capture batches")
 
-    def _count(self, settled: Sequence[Settled]) -> None:
+    def _count(self, settled: Sequence[Settled], sent: Sequence[Settled]) -> None:
+        """What is settled again in a rebuild is no news: nobody is called for a dead letter of last year."""
         metrics = self._parts.metrics
         for each in settled:
             metrics.records.labels(outcome=each.outcome.value).inc()
+        for each in sent:
             if isinstance(each.result, Rejected):
                 metrics.rejections.labels(reason=each.result.reason.value).inc()
             elif isinstance(each.result, DeadLetter):

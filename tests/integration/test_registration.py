@@ -16,7 +16,7 @@ from shared.contracts.topics import Topic
 from shared.runtime.record import Record
 from tests.conftest import running
 from tests.integration.registration_register import Register, new_register, values
-from tests.integration.runtime_kit import until
+from tests.integration.runtime_kit import Running, until
 from tests.registration_kit import DEVICE, PARTITIONS, batch_closed, event, raw, registration, removal
 
 BATCH = "D-0042/D-0042-20261020-1"
@@ -150,14 +150,22 @@ async def test_a_receipt_follows_the_close_and_every_later_change(register: Regi
 
 
 async def test_reading_everything_again_changes_nothing_and_sends_nothing(register: Register) -> None:
-    async with register.running():
+    def told(service: Running) -> list[float]:
+        rejected = service.metrics.rejections.labels(reason="state")
+        dead = service.metrics.dead_letters.labels(reason="not_utf8")
+        settled = service.metrics.records.labels(outcome="dead_lettered")
+        return [float(each._value.get()) for each in (rejected, dead, settled)]
+
+    async with register.running() as service:
         await register.send(*(record for record, _ in mixed()))
         await register.settled()
+        assert told(service) == [1, 1, 2]
     stored = [await register.documents(name) for name in ("registrations", "outcomes")]
     topics = [await register.read(topic) for topic in (Topic.ACCEPTED, Topic.REJECTED, Topic.DEAD_LETTERS)]
     await register.mongo.collection("progress").delete_many({})
-    async with register.running():
+    async with register.running() as service:
         await register.settled()
+        assert told(service) == [0, 0, 2]
     assert [await register.documents(name) for name in ("registrations", "outcomes")] == stored
     assert [
         await register.read(topic) for topic in (Topic.ACCEPTED, Topic.REJECTED, Topic.DEAD_LETTERS)
