@@ -96,10 +96,15 @@ async def _create(admin: AIOKafkaAdminClient, spec: TopicSpec, settings: Setting
 
 async def _differences(admin: AIOKafkaAdminClient, spec: TopicSpec, settings: Settings) -> tuple[str, ...]:
     [description] = await admin.describe_topics([spec.topic.value])
-    actual: dict[str, str] = {"partitions": str(len(description["partitions"]))}
+    copies = {len(partition["replicas"]) for partition in description["partitions"]}
+    actual: dict[str, str] = {
+        "partitions": str(len(description["partitions"])),
+        "replication factor": str(min(copies, default=0)),
+    }
     actual.update(await _config(admin, spec.topic.value))
     should: Mapping[str, str] = {
         "partitions": str(partitions_of(settings, spec.topic)),
+        "replication factor": str(settings.kafka.replication_factor),
         **wanted(spec, settings),
     }
     return tuple(

@@ -138,6 +138,9 @@ async def test_a_register_from_its_first_key_to_its_verified_lists(
         "partitions: is 3, should be 5",
         "retention.ms: is 7776000000, should be 2592000000",
     ]
+    three = {**environment, "ROLLSTREAM_KAFKA__REPLICATION_FACTOR": "3"}
+    copies = {tuple(why) for _, _, why in (await Terminal(three, tmp_path).try_("topics", "--json")).json}
+    assert copies == {("replication factor: is 1, should be 3",)}
     assert told["registration.events.v1"] == ["partitions: is 3, should be 5"]
     for _ in range(2):  # a second time has no effect: of one id the first message counts
         await shell.run("adopt", "--first", "register/adoptions.jsonl")
@@ -212,10 +215,12 @@ async def _officers_decide(shell: Terminal) -> None:
     assert [each["registration_id"] for each in ruling["data"]["pair"]] == sorted((first, second))
     assert "no-such" in await shell.told("decide", first, "no-such", *decide[2:], *officer("adjudicator"))
 
-    not_allowed = await shell.run("cut-off", "1", *officer("adjudicator"), "--json")
-    refused = await shell.verdict(not_allowed.json["id"])
-    assert refused["verdict"] == "refused" and refused["reason"]
-    assert refused["reason"] in (await shell.run("status")).out
+    before = (await shell.run("status", "--json")).json["commands"]
+    assert "(role)" in await shell.told("cut-off", "1", *officer("adjudicator"))
+    assert "(no_decision)" in await shell.told(
+        "reverse", one["_id"], "--reason", "again", *officer("adjudicator")
+    )
+    assert (await shell.run("status", "--json")).json["commands"] == before
 
 
 async def _published(shell: Terminal) -> None:
