@@ -6,7 +6,14 @@ import sys
 import typer
 from aiokafka.errors import KafkaError
 
-from cli import capture_commands, dead_letter_commands, officer_commands, roll_commands, system_commands
+from cli import (
+    capture_commands,
+    dead_letter_commands,
+    officer_commands,
+    roll_commands,
+    status_commands,
+    system_commands,
+)
 from cli.app import app
 from cli.output import fail
 from cli.topics import TopicMissing
@@ -37,6 +44,7 @@ __all__ = [
     "main",
     "officer_commands",
     "roll_commands",
+    "status_commands",
     "system_commands",
 ]
 

@@ -3,7 +3,7 @@
 import json
 import uuid
 from base64 import b64decode, b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from shared.contracts.commands import CommandType
 from shared.contracts.identity import canonical, sha256_hex
 from shared.contracts.topics import Topic
 from shared.runtime.clients import make_producer
+from shared.runtime.record import Record
 from shared.runtime.snapshot import read_topic
 from shared.settings import Settings
 
@@ -103,15 +104,22 @@ async def send(settings: Settings, messages: Sequence[SignedCommand]) -> list[in
         await producer.stop()
 
 
-async def find(settings: Settings, command_id: str) -> SignedCommand:
-    """The first message whose id is or begins with `command_id`, as it lies on the topic.
+async def read(settings: Settings) -> list[Record]:
+    """Every message that lies on the topic now.
 
-    Raises CommandNotSent where there is none or several ids begin so, TopicMissing, and aiokafka's KafkaError
-    if no broker answers.
+    Raises TopicMissing, and aiokafka's KafkaError if no broker answers.
     """
     await require(settings, Topic.COMMANDS)
+    return [record async for record in read_topic(settings, Topic.COMMANDS, 1, "rollstream-officer")]
+
+
+def find(records: Iterable[Record], command_id: str) -> SignedCommand:
+    """The first message whose id is or begins with `command_id`, as it lies on the topic.
+
+    Raises CommandNotSent where there is none or several ids begin so.
+    """
     found: dict[str, SignedCommand] = {}
-    async for record in read_topic(settings, Topic.COMMANDS, 1, "rollstream-officer"):
+    for record in records:
         found_id = (header(record.headers, "ce_id") or b"").decode("utf-8", "replace")
         if found_id.startswith(command_id) and found_id not in found:
             ce_type = (header(record.headers, "ce_type") or b"").decode("utf-8", "replace")

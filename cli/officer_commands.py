@@ -1,26 +1,30 @@
-"""Commands of officers: adopt, cut-off, decide, reverse, finalise, approve, status."""
+"""Commands of officers: adopt, cut-off, decide, reverse, finalise, approve.
+
+Each is judged before it is sent, by the fold that will judge it then: nobody learns of a refusal afterwards.
+"""
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from cli import commands
+from cli import commands, foresight
 from cli.app import Json, app, settings
 from cli.commands import CommandNotSent, SignedCommand, Signer
 from cli.officers_list import deadlock, idle_roles
 from cli.output import fail, show
-from cli.show_status import show_status
-from cli.status import read_conflict, read_registrations, read_status
+from cli.status import read_conflict, read_registrations
 from services.dedup.model import load_model
 from shared import signing
 from shared.commands.officers import Officer
 from shared.contracts.cloudevents import header
 from shared.contracts.commands import OFFICER_HEADER, REFERENCE_KINDS, CommandType
 from shared.reference import ReferenceStore
+from shared.runtime.record import Record
 
 OfficerName = Annotated[str, typer.Option("--officer", help="Your name in the officers file.")]
 Key = Annotated[Path, typer.Option("--key", help="Your private key in PEM.")]
@@ -38,23 +42,57 @@ def _signer(officer: str, key: Path) -> Signer:
         fail(f"{error}. Name your own private key by --key.")
 
 
-def _send(messages: list[SignedCommand]) -> list[int]:
-    return asyncio.run(commands.send(settings(), messages))
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """Where the commands lie, and what their officer should know."""
+
+    offsets: list[int]
+    checked: bool
+    warnings: list[str]
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        return {"checked": self.checked, "warnings": self.warnings}
+
+    @property
+    def text(self) -> str:
+        return "".join(f"Warning: {each}.\n" for each in self.warnings)
+
+
+def _send(
+    messages: list[SignedCommand], records: list[Record] | None = None, warnings: Sequence[str] = ()
+) -> _Sent:
+    """Send what nothing refuses; `records` are what lies on the topic, if that was read already."""
+    current = settings()
+    try:
+        lying = asyncio.run(commands.read(current)) if records is None else records
+        store = ReferenceStore(current.reference_dir)
+        unchecked = foresight.check(current.register, lying, messages, store.read)
+    except CommandNotSent as error:
+        fail(str(error))
+    told = [*warnings, *([unchecked] if unchecked else [])]
+    return _Sent(asyncio.run(commands.send(current, messages)), unchecked is None, told)
 
 
 def _propose(
-    officer: str, key: Path, ce_type: CommandType, data: Mapping[str, Any], as_json: bool, also: str = ""
+    officer: str,
+    key: Path,
+    ce_type: CommandType,
+    data: Mapping[str, Any],
+    as_json: bool,
+    also: str = "",
+    warnings: Sequence[str] = (),
 ) -> None:
     signer = _signer(officer, key)
     try:
         command = commands.sign(settings().register, signer, ce_type, data)
     except CommandNotSent as error:
         fail(str(error))
-    [offset] = _send([command])
+    sent = _send([command], warnings=warnings)
     show(
-        {"id": command.id, "type": ce_type.value, "offset": offset, "data": data},
+        {"id": command.id, "type": ce_type.value, "offset": sent.offsets[0], "data": data, **sent.facts},
         as_json=as_json,
-        text=f"{also}Proposed as {command.id}. `rollstream status` tells whether it stands.\n"
+        text=f"{also}{sent.text}Proposed as {command.id}. `rollstream status` tells whether it stands.\n"
         f"Next, another officer: rollstream approve {command.id} --officer NAME --key PEM",
     )
 
@@ -75,12 +113,12 @@ def adopt(
             messages = [commands.from_line(line) for line in first.read_bytes().splitlines() if line]
         except (OSError, ValueError) as error:
             fail(f"{first}: {type(error).__name__}; name the adoptions.jsonl that `rollstream init` wrote")
-        offsets = _send(messages)
+        sent = _send(messages)
         show(
-            {"offsets": offsets},
+            {"offsets": sent.offsets, **sent.facts},
             as_json=as_json,
-            text=f"Sent {len(offsets)} commands. Next: rollstream serve registration, and dedup, and "
-            "publisher; then `rollstream status` tells what came of them.",
+            text=f"{sent.text}Sent {len(sent.offsets)} commands. Next: rollstream serve registration, and "
+            "dedup, and publisher; then `rollstream status` tells what came of them.",
         )
         return
     if kind not in REFERENCE_KINDS or file is None:
@@ -97,17 +135,16 @@ def adopt(
         fail(f"{error}. Mend the file and run the command again.")
     data = {"kind": kind, "version": version or sha256[:12], "sha256": sha256}
     also = f"Every service needs {sha256} in its ROLLSTREAM_REFERENCE_DIR, or waits for it.\n"
-    if kind == "officers":
-        also += _judged(list(store.officers(sha256).values()))
-    _propose(officer, key, CommandType.ADOPTED, data, as_json, also)
+    warnings = _judged(list(store.officers(sha256).values())) if kind == "officers" else []
+    _propose(officer, key, CommandType.ADOPTED, data, as_json, also, warnings)
 
 
-def _judged(officers: list[Officer]) -> str:
+def _judged(officers: list[Officer]) -> list[str]:
     """What to know before a list of officers is approved; ends the command if it would be the last one."""
     if why := deadlock(officers):
         fail(f"{why}. Nothing was sent: mend the file and run the command again.")
     idle = ", ".join(idle_roles(officers))
-    return f"Warning: with this list nobody can do the work of {idle}.\n" if idle else ""
+    return [f"with this list nobody can do the work of {idle}"] if idle else []
 
 
 @app.command("cut-off")
@@ -215,30 +252,43 @@ def approve(
     """Approve another officer's command: with that it takes effect."""
     signer = _signer(officer, key)
     current = settings()
+    records = asyncio.run(commands.read(current))
     try:
-        command = asyncio.run(commands.find(current, command_id))
-        if header(command.headers, OFFICER_HEADER) == officer.encode():
+        command = commands.find(records, command_id)
+        proposed_by = (header(command.headers, OFFICER_HEADER) or b"").decode("utf-8", "replace")
+        if proposed_by == officer:  # known even where the officers file is missing
             fail(f"{officer} proposed it: another officer must approve")
         message = commands.approval(current.register, signer, command, reason)
     except CommandNotSent as error:
         fail(str(error))
-    [offset] = _send([message])
+    data = _readable(command.value)
+    sent = _send([message], records, _unseen(current.reference_dir, command, data))
+    approved = {"type": command.type, "proposed_by": proposed_by, "data": data}
     show(
-        {"id": message.id, "approves": command.id, "offset": offset},
+        {
+            "id": message.id,
+            "approves": command.id,
+            "approved": approved,
+            "offset": sent.offsets[0],
+            **sent.facts,
+        },
         as_json=as_json,
-        text=f"Approved {command.type} {command.value.decode('utf-8', 'replace')}\n"
-        "What came of it: rollstream status",
+        text=f"Approved {command.type}, proposed by {proposed_by}:\n"
+        f"{json.dumps(data, ensure_ascii=False, indent=1)}\n{sent.text}What came of it: rollstream status",
     )
 
 
-@app.command()
-def status(
-    conflicts: Annotated[bool, typer.Option("--conflicts", help="List the open conflicts.")] = False,
-    as_json: Json = False,
-) -> None:
-    """Show commands and their verdicts, open conflicts, rolls."""
-    found = asyncio.run(read_status(settings(), with_conflicts=conflicts))
-    if as_json:
-        typer.echo(json.dumps(found, indent=1, default=str))
-        return
-    show_status(found)
+def _readable(value: bytes) -> Any:
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value.decode("utf-8", "replace")
+
+
+def _unseen(reference_dir: Path, command: SignedCommand, data: Any) -> list[str]:
+    """Who approves an adoption answers for a file, and should have it."""
+    if command.type != CommandType.ADOPTED or not isinstance(data, dict):
+        return []
+    if (reference_dir / str(data.get("sha256"))).is_file():
+        return []
+    return ["you approve a file that is not in your ROLLSTREAM_REFERENCE_DIR: look at it before it counts"]

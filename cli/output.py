@@ -48,7 +48,7 @@ def facts(title: str, values: Mapping[str, Any]) -> Table:
 
 
 @contextmanager
-def progress(description: str, total: int) -> Iterator[Progress]:
+def progress(description: str, total: int, *, shown: bool = True) -> Iterator[Progress]:
     """A progress bar with one task; use `advance(0, n)`."""
     columns = (
         TextColumn("{task.description}"),
@@ -56,6 +56,6 @@ def progress(description: str, total: int) -> Iterator[Progress]:
         MofNCompleteColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True)) as bar:
+    with Progress(*columns, console=Console(stderr=True), disable=not shown) as bar:
         bar.add_task(description, total=total)
         yield bar

@@ -51,6 +51,7 @@ __all__ = [
     "apply",
     "empty",
     "fold",
+    "foresee",
 ]
 
 Resolve = Callable[[str, str], bytes]
@@ -108,6 +109,25 @@ def apply(state: State, message: Message, resolve: Resolve) -> State:
     verdicts, change = _judge(state, message, resolve)
     state.record(message.offset, message.chained(state.audit_head), verdicts, change)
     return state
+
+
+def foresee(state: State, message: Message, resolve: Resolve) -> str | None:
+    """Why the next message would be refused, or what it approves: one of REASONS; None if neither would be.
+
+    A proposal is judged as if it were approved at once. Nothing changes. Raises what `resolve` raises.
+    """
+    verdicts, _ = _judge(state, message, resolve)
+    for verdict in verdicts:
+        if verdict.verdict == "refused":
+            return verdict.reason
+        if verdict.settled_at is None:
+            try:
+                _change(
+                    state, verdict, parse(verdict.command_type, verdict.data), message.offset, "", resolve
+                )
+            except _Refused as refused:
+                return refused.reason
+    return None
 
 
 def _judge(state: State, message: Message, resolve: Resolve) -> tuple[tuple[Verdict, ...], Change | None]:
