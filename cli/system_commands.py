@@ -120,6 +120,8 @@ def demo(
     alone = json_file == Path("-")
     if json_file is not None and not alone and not json_file.absolute().parent.is_dir():
         fail(f"{json_file}: there is no such folder; make it, or name another file by --json")
+    if json_file is not None and json_file.is_file():
+        json_file.unlink()  # a demo that fails early leaves no figures of another one
     # `kill` ends it as Ctrl-C does, with its services and engines.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

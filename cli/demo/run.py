@@ -57,7 +57,7 @@ async def run_demo(
 ) -> None:
     """Run it all, `tell` the figures, and with `stay` go on until cancelled.
 
-    Raises DemoFailed when anything is not as promised.
+    Raises DemoFailed when anything is not as promised; if it is the figures, after they were told.
     """
     started = time.monotonic()
     out = out or console()
@@ -97,9 +97,9 @@ async def run_demo(
             raise
         demo.figures["seconds"] = round(time.monotonic() - started, 1)
         report.show(out, demo)
+        tell({name: demo.figures[name] for name in report.JSON_NAMES})
         if broken := checks.broken_promises(demo.figures):
             raise DemoFailed("; ".join(broken))
-        tell({name: demo.figures[name] for name in report.JSON_NAMES})
         if stay:
             report.show_what_next(out, demo)
             try:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import signal
 import socket
 import sys
@@ -15,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from cli.demo.processes import running_services, wait_live
+from cli.demo.processes import RunningService, running_services, wait_live
 from cli.demo.waiting import settled
 from cli.engines import Engines, LocalEngine
 from services.dedup.model import default_model_bytes
@@ -261,7 +262,9 @@ async def test_a_capture_file_that_is_interrupted_goes_on_where_it_was(
     shell = Terminal(settings_for(fresh_engines, tmp_path), tmp_path)
     await shell.run("topics")
     total = 40_000
-    (tmp_path / "big.jsonl").write_text("".join(f'{{"id":"{at}"}}\n' for at in range(total)))
+    (tmp_path / "big.jsonl").write_text(
+        "".join(f'{{"specversion":"1.0","id":"{at}"}}\n' for at in range(total))
+    )
     bookmark = tmp_path / "big.jsonl.sent"
     process = await shell.start("produce", "big.jsonl")
     async with asyncio.timeout(60):
@@ -274,6 +277,39 @@ async def test_a_capture_file_that_is_interrupted_goes_on_where_it_was(
     assert 0 < before < total
     rest = await shell.run("produce", "big.jsonl", "--json")
     assert rest.json == {"sent": total - before, "skipped": before}
+
+
+FIGURES = {
+    *("events", "accepted", "ignored", "rejected", "dead_lettered", "unaccounted", "wrong_outcome"),
+    *("true_pairs", "found_pairs", "precision", "recall", "lists", "entries", "verified"),
+    *("people_on_two_lists", "people_missed", "events_per_second", "latency_p50_ms", "latency_p99_ms"),
+    "seconds",
+}
+"""What scripts read of a demo, at least."""
+
+
+async def test_a_demo_keeps_its_promises_writes_its_figures_and_stays_up(tmp_path: Path) -> None:
+    (tmp_path / "out.json").write_text("{}")
+    words = ("demo", "--events", "1200", "--directory", "demo", "--json", "out.json")
+    process = await Terminal({}, tmp_path).start(*words)
+    assert process.stdout is not None
+    told = ""
+    async with asyncio.timeout(120):
+        while "Try, in another terminal" not in told:
+            line = await process.stdout.readline()
+            assert line, told
+            told += line.decode()
+            assert "Capturing" not in told or "In figures" in told or not (tmp_path / "out.json").exists()
+    figures = json.loads((tmp_path / "out.json").read_text())
+    assert figures.keys() >= FIGURES
+    assert (figures["events"], figures["unaccounted"], figures["wrong_outcome"]) == (1200, 0, 0)
+    assert figures["verified"] == figures["lists"] > 0
+    [address] = re.findall(r"dedup +(http://\S+)/metrics", told)
+    dedup = RunningService("dedup", address, tmp_path, process)
+    assert "rollstream_index_versions" in await dedup.get("/metrics")
+    process.send_signal(signal.SIGINT)
+    await process.communicate()
+    assert process.returncode == 0
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
@@ -338,7 +374,9 @@ async def test_a_capture_file_is_checked_by_line_path_and_rule(tmp_path: Path) -
         ("dlq list", "BOOTSTRAP_SERVERS"),
         ("status", "ROLLSTREAM_MONGO__URI"),
         ("produce nothing", "name a capture file"),
-        ("produce register/adoptions.jsonl", "run the same command again"),
+        ("produce register/stations.csv", "stations.csv, line 1: no JSON. Nothing was sent"),
+        ("produce register/adoptions.jsonl", "line 1: no CloudEvent"),
+        ("produce event.jsonl", "run the same command again"),
         ("check nothing", "name a capture file"),
         ("lists --out lists --once --key register/keys/signing.pub.pem", "BOOTSTRAP_SERVERS"),
         ("lists --out lists --once --key register/officers.json", "public signing key"),
@@ -405,4 +443,5 @@ def register(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a new register in it."""
     directory = tmp_path_factory.mktemp("register")
     asyncio.run(Terminal(NOBODY, directory).run("init", "--out", "register"))
+    (directory / "event.jsonl").write_text('{"specversion": "1.0"}\n')
     return directory
