@@ -18,6 +18,9 @@ Mode = Annotated[str, typer.Option(help="CloudEvents mode: binary or structured.
 MOST_SHOWN = 20
 """Faults of a capture file that people are shown; `--json` gives all."""
 
+LONG = 100_000
+"""Lines of a file whose check takes so long that people see a bar."""
+
 
 @app.command()
 def generate(
@@ -61,12 +64,14 @@ def produce_command(file: Path, mode: Mode = "binary", as_json: Json = False) ->
         with file.open("rb") as lines:
             total = sum(1 for _ in lines)
         with progress("Sending", total) as bar:
+            check = bar.add_task("Checking", total=total, visible=total > LONG)
             done = asyncio.run(
                 produce(
                     settings(),
                     file,
                     lambda count: bar.advance(bar.task_ids[0], count),
                     "structured" if mode == "structured" else "binary",
+                    checked=lambda count: bar.advance(check, count),
                 )
             )
     except OSError as error:

@@ -11,7 +11,7 @@ from pathlib import Path
 from aiokafka.errors import KafkaError
 
 from cli.generator.sender import RecordSender
-from cli.generator.wire import Mode, to_record
+from cli.generator.wire import Mode, require_capture_line, to_record
 from cli.topics import require
 from shared.contracts.topics import Topic
 from shared.runtime.clients import connection_options
@@ -63,17 +63,21 @@ async def produce(
     advance: Advance,
     mode: Mode = "binary",
     *,
+    checked: Advance = lambda _count: None,
     acknowledged: Acknowledged | None = None,
 ) -> Produced:
     """Send every line that was not sent yet, in order within a partition, and wait for the acknowledgements.
 
-    `advance` is told how many lines went out. Raises ProduceFailed, TopicMissing.
+    The whole file is looked at before the first line goes out; `checked` and `advance` are told how many
+    lines were looked at and went out. Raises ProduceFailed, TopicMissing.
     """
     bookmark = _Bookmark(path.with_name(path.name + ".sent"), _identity(settings, path))
     skipped = bookmark.load()
     sender = RecordSender(
         Topic.EVENTS, settings.kafka.partitions, **connection_options(settings.kafka, "rollstream-produce")
     )
+    if not skipped:  # else it was looked at before: the bookmark holds for these bytes
+        _require_capture_file(path, sender, checked)
     try:
         await require(settings, Topic.EVENTS)
         await sender.start()
@@ -96,17 +100,28 @@ async def produce(
         await sender.stop()
 
 
+def _require_capture_file(path: Path, sender: RecordSender, checked: Advance) -> None:
+    number = 0
+    with path.open("rb") as lines:
+        while chunk := list(islice(lines, CHUNK)):
+            for line in chunk:
+                number += 1
+                try:
+                    require_capture_line(line)
+                    sender.partition(to_record(line))
+                except ValueError as error:
+                    raise ProduceFailed(
+                        f"{path}, line {number}: {error}. Nothing was sent: a capture file has one "
+                        "structured CloudEvent in JSON a line. Mend the line, or name "
+                        "another file; `rollstream check` finds what else is wrong"
+                    ) from None
+            checked(len(chunk))
+
+
 async def _send(
     sender: RecordSender, chunk: list[bytes], before: int, mode: Mode, acknowledged: Acknowledged | None
 ) -> None:
-    futures = []
-    for number, line in enumerate(chunk, before + 1):
-        try:
-            futures.append(await sender.send(to_record(line, mode)))
-        except ValueError as error:
-            raise ProduceFailed(
-                f"line {number}: {error}; mend the line and run the same command again"
-            ) from None
+    futures = [await sender.send(to_record(line, mode)) for line in chunk]
     for number, metadata in enumerate(await asyncio.gather(*futures), before + 1):
         if acknowledged:
             acknowledged(number, metadata.partition, metadata.offset)

@@ -79,9 +79,7 @@ class RecordSender:
         Await the futures before giving up the file's place. Raises ValueError for an unknown compression
         or partition.
         """
-        if record.compression not in CODECS:
-            raise ValueError("unknown compression")
-        partition = self._partition(record)
+        partition = self.partition(record)
         if _ordinary(record):
             headers = [(name.decode(), content) for name, content in record.headers]
             return await self._producer.send(  # type: ignore[no-any-return]
@@ -91,7 +89,10 @@ class RecordSender:
             _OwnBatch(record), self._topic, partition=partition
         )
 
-    def _partition(self, record: ProducerRecord) -> int:
+    def partition(self, record: ProducerRecord) -> int:
+        """Where the record goes. Raises ValueError for an unknown compression or partition."""
+        if record.compression not in CODECS:
+            raise ValueError("unknown compression")
         if record.partition is not None:
             if not 0 <= record.partition < self._partitions:
                 raise ValueError(f"no partition {record.partition}: the topic has {self._partitions}")

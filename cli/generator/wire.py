@@ -53,6 +53,21 @@ def to_record(line: bytes, mode: Mode = "binary") -> ProducerRecord:
     return _binary(event, key) or _as_it_is(line, key)
 
 
+def require_capture_line(line: bytes) -> None:
+    """Raise ValueError for what no capture file holds, so that no other file goes to where it stays for good.
+
+    Whether an event is right is the service's to judge: it need only be one.
+    """
+    try:
+        event = json.loads(line)
+    except (ValueError, RecursionError):
+        raise ValueError("no JSON") from None
+    if not isinstance(event, dict):
+        raise ValueError("no JSON object")
+    if "raw" not in event and "specversion" not in event:
+        raise ValueError("no CloudEvent: it has no specversion")
+
+
 def wrap(record: ProducerRecord) -> bytes:
     """The wrapped line of a record; `to_record` reverses it."""
     raw = {
