@@ -1,7 +1,8 @@
-"""Commands that run the system: serve, topics, init, demo."""
+"""Commands that run the system: serve, engines, topics, init, demo."""
 
 import asyncio
 import json
+import shlex
 import signal
 from collections.abc import Mapping
 from pathlib import Path
@@ -29,6 +30,36 @@ def serve(
     from importlib import import_module
 
     raise typer.Exit(import_module(f"services.{service}.app").run(settings()))
+
+
+@app.command()
+def engines(
+    directory: Annotated[Path, typer.Option(help="Where their data are kept.")] = Path(".rollstream/engines"),
+) -> None:
+    """Run a broker and a store on this machine, without Docker; prints the settings that name them."""
+    from cli.engines import EngineFailed
+    from cli.engines.serve import serve_engines
+
+    def tell(environment: Mapping[str, str]) -> None:
+        for variable, value in environment.items():
+            typer.echo(f"export {variable}={shlex.quote(value)}")
+        console(stderr=True).print(
+            f"Run these lines in each other terminal. Ctrl-C ends both; the data stay in {directory}, and "
+            "the next time the lines are others.",
+            soft_wrap=True,
+            markup=False,
+        )
+
+    # `kill` ends them as Ctrl-C does, their data saved.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        asyncio.run(serve_engines(directory, tell))
+    except EngineFailed as error:
+        fail(str(error))
+    except OSError as error:
+        fail(f"{directory}: {error.strerror}. Name a folder of your own by --directory")
+    except KeyboardInterrupt:
+        return
 
 
 @app.command()

@@ -20,6 +20,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from pydantic import SecretStr
 
 from cli.engines.engine import Engine, EngineFailed, ExternalEngine, LocalEngine, free_port
+from cli.output import console
 from shared.mongo import Mongo
 from shared.settings import MongoSettings
 
@@ -127,11 +128,18 @@ async def locked(directory: Path, fresh: bool) -> AsyncIterator[int]:
     """Hold `directory` alone; waits a little for engines that are still ending after a crash."""
     directory.mkdir(parents=True, exist_ok=True)
     with (directory / "lock").open("w") as lock:
-        for _ in range(int(LOCK_SECONDS * 10)):
+        for tried in range(int(LOCK_SECONDS * 10)):
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             except BlockingIOError:
+                if not tried:
+                    console(stderr=True).print(
+                        f"Another process runs engines in {directory.absolute()}: waiting "
+                        f"{LOCK_SECONDS:.0f} s for it to end …",
+                        soft_wrap=True,
+                        markup=False,
+                    )
                 await asyncio.sleep(0.1)
         else:
             raise EngineFailed(

@@ -312,6 +312,26 @@ async def test_a_demo_keeps_its_promises_writes_its_figures_and_stays_up(tmp_pat
     assert process.returncode == 0
 
 
+async def test_engines_name_themselves_and_keep_what_was_written(tmp_path: Path) -> None:
+    states = []
+    for how in (signal.SIGINT, signal.SIGTERM):
+        process = await Terminal({}, tmp_path).start("engines", "--directory", "engines")
+        assert process.stdout is not None and process.stderr is not None
+        async with asyncio.timeout(60):
+            assert b"Ctrl-C ends both" in await process.stderr.readline()
+        lines = [(await process.stdout.readline()).decode().split() for _ in range(4)]
+        assert {word for word, _ in lines} == {"export"}
+        named = dict(setting.split("=", 1) for _, setting in lines)
+        shell = Terminal({"ROLLSTREAM_REGISTER": REGISTER, **named}, tmp_path)
+        states.append({state for _, state, _ in (await shell.run("topics", "--json")).json})
+        assert (await shell.run("status", "--json")).json["commands"] == []
+        process.send_signal(how)
+        await process.communicate()
+        assert process.returncode == 0
+        assert not _processes_of(tmp_path)
+    assert states == [{"created"}, {"ok"}]
+
+
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
 async def test_a_demo_that_is_ended_takes_its_services_and_engines_with_it(
     tmp_path: Path, how: signal.Signals

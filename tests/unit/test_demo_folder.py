@@ -21,7 +21,9 @@ async def test_a_folder_with_other_things_is_left_as_it_is(tmp_path: Path) -> No
     assert key.read_text() == "a key"
 
 
-async def test_a_demo_that_runs_is_left_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_demo_that_runs_is_left_as_it_is_and_the_second_says_what_it_waits_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(embedded, "LOCK_SECONDS", 0.3)
     log = tmp_path / "logs/dedup-1.log"
     log.parent.mkdir()
@@ -30,6 +32,8 @@ async def test_a_demo_that_runs_is_left_as_it_is(tmp_path: Path, monkeypatch: py
         with pytest.raises(DemoFailed, match="another process"):
             await run_demo(500, 1, tmp_path, stay=False)
     assert log.read_text() == "started"
+    said = capsys.readouterr().err.replace("\n", " ")
+    assert f"Another process runs engines in {tmp_path / 'engines'}: waiting" in said
 
 
 @pytest.mark.parametrize(
