@@ -1,8 +1,10 @@
 """What the store says: verdicts of commands, conflicts, rolls."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from shared.contracts.commands import CommandType
 from shared.mongo import Mongo
 from shared.settings import Settings
 
@@ -50,3 +52,61 @@ async def read_conflict(settings: Settings, conflict_id: str) -> dict[str, Any] 
         return found[0] if len(found) == 1 else None
     finally:
         mongo.close()
+
+
+@dataclass(frozen=True, slots=True)
+class ConflictFile:
+    """All that officers need who decide on a conflict; personal data, for their eyes only.
+
+    `registrations` are both as they are stored now, in the order of the pair, each with `current`: whether
+    the conflict is about this version. `decisions` are the commands on the two, on any versions of theirs,
+    oldest first, each with `these_versions`.
+    """
+
+    conflict: dict[str, Any]
+    registrations: list[dict[str, Any]]
+    decisions: list[dict[str, Any]]
+
+    def document(self) -> dict[str, Any]:
+        """As JSON."""
+        return {
+            "conflict": self.conflict,
+            "registrations": self.registrations,
+            "decisions": self.decisions,
+        }
+
+
+SIDE = (
+    *("revision", "status", "removal_reason", "epoch", "first_accepted_at", "digest"),
+    *("voter", "residence", "polling_station", "capture"),
+)
+"""What is shown of a registration. Of a removed one `voter` and `residence` are those that it had."""
+
+
+async def read_conflict_file(settings: Settings, conflict: dict[str, Any]) -> ConflictFile:
+    """The registrations and the decisions of a conflict."""
+    named = {version["registration_id"]: version["digest"] for version in conflict["pair"]}
+    mongo = Mongo(settings.mongo, "rollstream-status")
+    try:
+        documents = await mongo.find_by_ids("registrations", list(named), dict.fromkeys(SIDE, 1))
+        stored = {each["_id"]: each for each in documents}
+        on_pairs = {"command_type": {"$in": [CommandType.DECIDED.value, CommandType.REVERSED.value]}}
+        commands = await mongo.collection("commands").find(on_pairs).sort("offset", 1).to_list(None)
+    finally:
+        mongo.close()
+    registrations = [_side(name, digest, stored.get(name, {})) for name, digest in named.items()]
+    pairs = [(each, (each.get("data") or {}).get("pair") or []) for each in commands]
+    decisions = [
+        {**each, "these_versions": pair == conflict["pair"]}
+        for each, pair in pairs
+        if [version["registration_id"] for version in pair] == list(named)
+    ]
+    return ConflictFile(conflict, registrations, decisions)
+
+
+def _side(registration_id: str, named_digest: str, stored: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "registration_id": registration_id,
+        "current": stored.get("digest") == named_digest,
+        **{name: stored.get(name) for name in SIDE},
+    }

@@ -68,7 +68,11 @@ class _Cursor:
         self.found.sort(key=lambda each: each[name], reverse=direction < 0)
         return self
 
-    async def to_list(self, _length: None) -> list[Document]:
+    def limit(self, most: int) -> "_Cursor":
+        self.found = self.found[:most]
+        return self
+
+    async def to_list(self, _length: int | None) -> list[Document]:
         return self.found
 
     async def __aiter__(self) -> AsyncIterator[Document]:

@@ -202,6 +202,10 @@ async def _officers_decide(shell: Terminal) -> None:
         assert "rollstream status" in await shell.told("approve", unclear, *officer("second-officer"))
     shown = (await shell.run("status", "--conflicts")).out
     assert alone[:12] in shown and one["_id"][:12] in shown
+    told = (await shell.run("status", "--conflict", one["_id"][:12], "--json")).json
+    assert told["conflict"]["evidence"] == one["evidence"] and told["decisions"][-1]["_id"] == alone
+    assert all(each["current"] and each["voter"]["sex"] for each in told["registrations"])
+    assert keep in (await shell.run("status", "--conflict", one["_id"])).out
     approved = await shell.run("approve", alone[:12], *officer("second-officer"))
     assert keep in approved.out  # who approves sees what
     assert (await shell.verdict(alone))["verdict"] == "effective"
