@@ -6,12 +6,21 @@ each setting is its documentation. Nothing is read at import time: `Settings()` 
 
 from __future__ import annotations
 
+import sys
 import warnings
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from shared.contracts.topics import MESSAGE_LIMIT, RETENTION_DAYS
 
@@ -194,3 +203,36 @@ with warnings.catch_warnings():
         marker: MarkerSettings = MarkerSettings()
         limits: LimitSettings = LimitSettings()
         runtime: RuntimeSettings = RuntimeSettings()
+
+
+class UnusableSettings(Exception):
+    """A setting is missing or wrong; the text names it and never repeats its value: it may be a password."""
+
+
+def read_settings() -> Settings:
+    """The settings of the environment. Raises UnusableSettings."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        why = "; ".join(
+            f"ROLLSTREAM_{'__'.join(map(str, item['loc'])).upper()}: {_what(item['type'], item['msg'])}"
+            for item in error.errors(include_url=False, include_input=False, include_context=False)
+        )
+    except SettingsError as error:
+        why = str(error)
+    raise UnusableSettings(f"settings: {why}. docs/contracts/settings.md says what each may be.")
+
+
+def settings_or_exit() -> Settings:
+    """The settings of the environment; ends the process in words when one is missing or wrong."""
+    try:
+        return read_settings()
+    except UnusableSettings as error:
+        sys.exit(f"error: {error}")
+
+
+def _what(rule: str, told: str) -> str:
+    """No message of pydantic's repeats the value."""
+    if rule == "extra_forbidden":
+        return "there is no such setting"
+    return "is not set" if rule in ("missing", "string_type") else told
