@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from cli.allowed import told
 from cli.app import Json, app, settings
 from cli.check import check_lines
 from cli.generator.files import write_stream
@@ -47,7 +48,10 @@ def check(file: Path, as_json: Json = False) -> None:
     except OSError as error:
         fail(f"{file}: {type(error).__name__}; name a capture file")
     value = [{"line": each.line, "path": each.path, "rule": each.rule} for each in faults]
-    text = [f"line {each.line}: {each.path or 'event'}: {each.rule}" for each in faults[:MOST_SHOWN]]
+    text = [
+        f"line {each.line}: {each.path or 'event'}: {told(each.rule, each.allowed)}"
+        for each in faults[:MOST_SHOWN]
+    ]
     if len(faults) > MOST_SHOWN:
         text.append(f"… and {len(faults) - MOST_SHOWN} more; --json gives all")
     show(value, as_json=as_json, text="\n".join(text) or "Nothing is wrong by the contract alone.")

@@ -3,6 +3,9 @@
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from pydantic import BaseModel
+
+from cli.allowed import allowed
 from cli.generator.wire import ProducerRecord, to_record
 from services.registration import birth_dates
 from services.registration.intake import DeadLetter, Incoming, read
@@ -12,13 +15,20 @@ from shared.contracts.outputs import RejectionReason
 from shared.contracts.topics import Topic
 from shared.runtime.record import Record
 
+_Breach = tuple[str, str, type[BaseModel] | None]
+"""Path, rule, and the model that has it."""
+
 
 class Finding(NamedTuple):
-    """A breach: line (1-based), path in the data ("" for the whole event) and rule; never the value."""
+    """A breach: line (1-based), path in the data ("" for the whole event) and rule; never the value.
+
+    `allowed` are the values of the contract where they are few.
+    """
 
     line: int
     path: str
     rule: str
+    allowed: tuple[str, ...] = ()
 
 
 def check_lines(lines: Iterable[bytes]) -> Iterator[Finding]:
@@ -27,40 +37,41 @@ def check_lines(lines: Iterable[bytes]) -> Iterator[Finding]:
     An event without a finding can still be rejected, for what only its history or reference data tell.
     """
     for number, line in enumerate(lines, start=1):
-        for path, rule in _breaches(line):
-            yield Finding(number, path, rule)
+        for path, rule, model in _breaches(line):
+            yield Finding(number, path, rule, allowed(model, path, rule))
 
 
-def _breaches(line: bytes) -> Iterator[tuple[str, str]]:
+def _breaches(line: bytes) -> Iterator[_Breach]:
     try:
         incoming = read(_as_consumed(to_record(line, "structured")))
     except ValueError:
-        yield "", "wrapped"
+        yield "", "wrapped", None
         return
     if isinstance(incoming, DeadLetter):
-        yield "", incoming.reason
+        yield "", incoming.reason, None
     else:
         yield from _of_event(incoming)
 
 
-def _of_event(incoming: Incoming) -> Iterator[tuple[str, str]]:
+def _of_event(incoming: Incoming) -> Iterator[_Breach]:
     key, subject, event = incoming.key, incoming.subject, incoming.event
     if (key is None and subject is not None) or (subject is not None and key != subject.encode()):
-        yield "", RejectionReason.KEY_MISMATCH
+        yield "", RejectionReason.KEY_MISMATCH, None
     if event.type not in events.MODELS:
-        yield "", RejectionReason.UNKNOWN_TYPE
+        yield "", RejectionReason.UNKNOWN_TYPE, None
         return
     try:
         data = events.parse(event.type, event.data)
     except events.InvalidData as invalid:
-        yield from ((error["path"], error["rule"]) for error in invalid.errors)
+        model = events.MODELS[event.type]
+        yield from ((error["path"], error["rule"], model) for error in invalid.errors)
         return
     if isinstance(data, Registration):
         voter = data.voter
         if not birth_dates.plausible(
             voter.date_of_birth, voter.date_of_birth_precision, data.capture.captured_at
         ):
-            yield "voter.date_of_birth", RejectionReason.IMPLAUSIBLE_BIRTH_DATE
+            yield "voter.date_of_birth", RejectionReason.IMPLAUSIBLE_BIRTH_DATE, None
 
 
 def _as_consumed(sent: ProducerRecord) -> Record:

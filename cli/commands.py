@@ -9,6 +9,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from cli.allowed import allowed, told
 from cli.topics import require
 from shared.commands.officers import command_headers
 from shared.contracts import commands
@@ -50,8 +51,11 @@ def sign(register: str, signer: Signer, ce_type: CommandType, data: Mapping[str,
     try:
         commands.parse(ce_type, data)
     except commands.InvalidCommand as invalid:
+        model = commands.MODELS[ce_type]
+        errors = [(each["path"], each["rule"]) for each in invalid.errors]
+        why = "; ".join(f"{path}: {told(rule, allowed(model, path, rule))}" for path, rule in errors)
         raise CommandNotSent(
-            f"{ce_type} is not as the contract asks: {invalid}. Mend that and run the command again."
+            f"{ce_type} is not as the contract asks: {why}. Mend that and run the command again."
         ) from None
     value = canonical(data)
     command_id = str(uuid.uuid4())

@@ -27,6 +27,10 @@ OFFICERS: Mapping[str, tuple[Role, ...]] = {
 """The first officers of a register and what each may do; `marker` is the registration service's own."""
 
 
+MENDED = "gazetteer-mended.txt"
+"""File of what the gazetteer export changed, one a line."""
+
+
 class RegisterExists(Exception):
     """The folder holds a register already; a second set of keys would shut out the first."""
 
@@ -78,6 +82,7 @@ def init_register(register: str, out: Path, stations: Path | None) -> NewRegiste
 
     adoptions = _first_adoptions(register, hashes, keys)
     (out / "adoptions.jsonl").write_bytes(b"".join(map(to_line, adoptions)))
+    (out / MENDED).write_text("".join(f"{each}\n" for each in mended))
     return NewRegister(
         directory=out,
         reference_dir=out / "reference",

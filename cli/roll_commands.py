@@ -11,10 +11,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cli.app import Json, app, settings
 from cli.lists import CannotFollow, Follower
 from cli.output import console, fail, show
-from cli.verify import load_keys, proof_json, verify_paths
+from cli.verify import UNKNOWN_SIGNER, load_keys, proof_json, verify_paths
 from shared.signing import UnusableKey
 
 Keys = Annotated[list[Path], typer.Option("--key", help="A register's public signing key in PEM.")]
+
+ANOTHER_KEY = (
+    "If the register has another signing key, too, name it by another --key and run the command again"
+)
 
 
 def _keys(paths: list[Path]) -> list[Ed25519PublicKey]:
@@ -74,6 +78,15 @@ def lists(
     as_json: Json = False,
 ) -> None:
     """Follow the lists' topics; a version is written when its manifests are there and verify."""
+    told = False
+
+    def refused(where: str, why: str) -> None:
+        nonlocal told
+        typer.echo(f"refused {where}: {why}", err=True)
+        if not told and not once and why == UNKNOWN_SIGNER:
+            typer.echo(f"{ANOTHER_KEY}: what was refused is read again then.", err=True)
+            told = True
+
     follower = Follower(
         settings(),
         out,
@@ -81,7 +94,7 @@ def lists(
         on_version=lambda roll, version, path: (
             console().print(f"{roll}, version {version}: {path}") if not as_json else None
         ),
-        on_refused=lambda where, why: typer.echo(f"refused {where}: {why}", err=True),
+        on_refused=refused,
     )
     try:
         followed = asyncio.run(follower.follow(once=once))
@@ -92,7 +105,4 @@ def lists(
     if as_json:
         typer.echo(json.dumps({"versions": followed.versions, "refused": followed.refused}))
     if followed.refused:
-        fail(
-            f"{followed.refused} records were refused. If the register has another signing key, too, name it "
-            "by another --key and run the command again: it reads them again."
-        )
+        fail(f"{followed.refused} records were refused. {ANOTHER_KEY}: it reads them again.")

@@ -13,7 +13,7 @@ from aiokafka.errors import KafkaError
 
 from cli.app import Json, app, settings
 from cli.commands import send
-from cli.init import RegisterExists, init_register
+from cli.init import MENDED, RegisterExists, init_register
 from cli.output import console, fail, show, table
 from cli.topics import TopicsNotCreated, ensure_topics
 from shared.reference import InvalidReference
@@ -108,7 +108,8 @@ def init(
         f"The register {current.register} lies in {out}.",
         "Fingerprints of the public keys:",
         *(f"  {name:16} {fingerprint}" for name, fingerprint in made.fingerprints.items()),
-        *(f"The gazetteer's package was mended: {each}" for each in made.mended),
+        f"The gazetteer's package contradicts itself in {len(made.mended)} places, which were mended or left "
+        f"out: {out / MENDED} names each.",
         "Give each officer their own key and delete it here; copy reference/ to ROLLSTREAM_REFERENCE_DIR.",
     ]
     if not send_adoptions:

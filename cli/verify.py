@@ -19,6 +19,9 @@ Kind = Literal["list", "province", "roll"]
 EditionName = tuple[str, str, int]
 """Register, roll, version."""
 
+UNKNOWN_SIGNER = "the signature is not one of the given keys'"
+"""The fault of what may be right, and was signed by a key that was not given."""
+
 _MODELS: Mapping[Kind, type[BaseModel]] = {
     "list": StationList,
     "province": ProvinceManifest,
@@ -115,7 +118,7 @@ def faults_of(document: Document, keys: Sequence[Ed25519PublicKey]) -> list[str]
     faults = []
     signature = document.content["signature"]
     if not any(signing.verify_json(key, document.head, signature) for key in keys):
-        faults.append("the signature is not one of the given keys'")
+        faults.append(UNKNOWN_SIGNER)
     return faults + (_list_faults(document) if document.kind == "list" else _manifest_faults(document))
 
 

@@ -43,10 +43,15 @@ def write_private_key(path: Path, key: Ed25519PrivateKey) -> None:
 
 def load_private_key(path: Path) -> Ed25519PrivateKey:
     """Read a private key. Raises UnusableKey; FileNotFoundError where there is none."""
+    pem = path.read_bytes()
+    if b"-----BEGIN PUBLIC KEY-----" in pem:
+        raise UnusableKey(
+            f"{path}: this is a public key, which everybody may have; the private one is asked for"
+        )
     if path.stat().st_mode & 0o077:
         raise UnusableKey(f"{path}: others than its owner can read it (chmod 600)")
     try:
-        key = serialization.load_pem_private_key(path.read_bytes(), password=None)
+        key = serialization.load_pem_private_key(pem, password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
         raise UnusableKey(f"{path}: no unencrypted private key in PEM") from None
     if not isinstance(key, Ed25519PrivateKey):

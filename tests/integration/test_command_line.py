@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import socket
+import subprocess
 import sys
 from asyncio.subprocess import PIPE
 from collections.abc import Mapping
@@ -393,7 +394,7 @@ async def test_a_capture_file_is_checked_by_line_path_and_rule(tmp_path: Path) -
         ("cut-off 1 --officer publisher --key register/keys/publisher.pem", "BOOTSTRAP_SERVERS"),
         ("cut-off 0 --officer publisher --key register/keys/publisher.pem", "epoch: range"),
         ("cut-off 1 --officer publisher --key nothing", "--key"),
-        ("cut-off 1 --officer publisher --key register/keys/publisher.pub.pem", "chmod 600"),
+        ("cut-off 1 --officer publisher --key register/keys/publisher.pub.pem", "a public key"),
         ("approve x --officer publisher --key register/keys/publisher.pem", "BOOTSTRAP_SERVERS"),
         ("dlq list", "BOOTSTRAP_SERVERS"),
         ("status", "ROLLSTREAM_MONGO__URI"),
@@ -460,6 +461,15 @@ async def test_a_setting_that_is_wrong_is_named(name: str, value: str, tmp_path:
 
 async def test_a_setting_that_is_missing_is_named(tmp_path: Path) -> None:
     assert "ROLLSTREAM_REGISTER: is not set" in await Terminal({}, tmp_path).told("topics")
+
+
+@pytest.mark.parametrize("service", ["registration", "dedup", "publisher"])
+def test_a_service_without_settings_names_them_as_well(service: str, tmp_path: Path) -> None:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("ROLLSTREAM_")}
+    command = [sys.executable, "-m", f"services.{service}"]
+    ended = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("error: settings: ROLLSTREAM_REGISTER: is not set")
 
 
 @pytest.fixture(scope="module")

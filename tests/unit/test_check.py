@@ -1,8 +1,12 @@
 """`rollstream check` tells line, path and rule of what the contract refuses, and nothing of the value."""
 
 import json
+from pathlib import Path
 from typing import Any
 
+from typer.testing import CliRunner
+
+from cli.__main__ import app
 from cli.check import Finding, check_lines
 from cli.generator.wire import ProducerRecord, wrap
 from shared.contracts.events import EventType as Type
@@ -36,13 +40,30 @@ def test_each_breach_is_told_with_its_line_path_and_rule() -> None:
         b'{"raw": {}}\n',
     ) == [
         Finding(1, "", "no_json"),
-        Finding(2, "voter.sex", "enum"),
+        Finding(2, "voter.sex", "enum", ("female", "male")),
         Finding(2, "capture.sequence", "range"),
         Finding(3, "", "unknown_type"),
         Finding(4, "voter.date_of_birth", "implausible_birth_date"),
         Finding(5, "", "specversion"),
         Finding(6, "", "wrapped"),
     ]
+
+
+def test_where_few_values_are_allowed_they_are_told_and_the_rule_stays_a_code(tmp_path: Path) -> None:
+    file = tmp_path / "events.jsonl"
+    document = {"kind": "birth_certificate", "number": "1"}
+    file.write_bytes(
+        line(Type.REGISTERED, registration(voter__identity_document=document))
+        + line(Type.REMOVED, removal(reason="bored"))
+    )
+    told = CliRunner().invoke(app, ["check", str(file)]).output
+    kinds = "national_id, election_identity, passport"
+    assert f"line 1: voter.identity_document.kind: enum (one of {kinds})" in told
+    assert "line 2: reason: enum (one of moved, deceased, duplicate, disenfranchised, erroneous)" in told
+    rules = [
+        each["rule"] for each in json.loads(CliRunner().invoke(app, ["check", str(file), "--json"]).output)
+    ]
+    assert rules == ["enum", "enum"]
 
 
 def test_a_wrapped_record_is_checked_as_it_would_be_sent() -> None:

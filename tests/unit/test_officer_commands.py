@@ -167,6 +167,11 @@ def test_what_would_be_refused_is_not_sent_and_says_why(
     assert desk.sent == []
 
 
+def test_where_few_values_are_allowed_they_are_told(desk: Desk) -> None:
+    ended = desk.run(*f"{FINALISE} --epoch 1 --kind last".split())
+    assert ended.exit_code == 1 and "kind: enum (one of preliminary, final)" in ended.stderr
+
+
 def test_a_cut_off_names_the_reference_data_that_are_missing(desk: Desk) -> None:
     refused(desk, desk.run("cut-off", "1"), "reference", "adopt gazetteer, stations, model, signing_key")
 

@@ -47,6 +47,13 @@ def test_a_private_key_that_others_can_read_is_refused(tmp_path: Path) -> None:
         signing.load_private_key(path)
 
 
+def test_a_public_key_in_its_place_is_told_as_one(tmp_path: Path) -> None:
+    path = tmp_path / "key.pub.pem"
+    path.write_bytes(signing.public_pem(key_of("signer").public_key()))
+    with pytest.raises(signing.UnusableKey, match="a public key"):
+        signing.load_private_key(path)
+
+
 def test_a_key_of_another_kind_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "key.pem"
     other = ec.generate_private_key(ec.SECP256R1())
