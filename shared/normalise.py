@@ -5,14 +5,13 @@ of a model's weights, so it needs a new NORMALISER_VERSION, which model files na
 """
 
 import re
-import unicodedata
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
 from khmerspell import khnormal, khres
 
-from shared.contracts.fields import KHMER_DIGITS
+from shared.contracts.fields import KHMER_DIGITS, UNICODE
 
 NORMALISER_VERSION = "1"
 
@@ -32,7 +31,6 @@ _SHIFTER_AS_U = (
 _MOST_ROUNDS = 4
 
 _APOSTROPHES = re.compile("['`\u00b4\u02b0-\u02ff\u2018-\u201b\u2032]")
-_NOT_LATIN_WORD = re.compile(r"[\W_]+")
 # Letters that Unicode does not decompose.
 _UNDECOMPOSED = str.maketrans(
     {"Đ": "D", "Ø": "O", "Ł": "L", "Æ": "AE", "Œ": "OE", "Þ": "TH", "Ð": "D", "ı": "I"}
@@ -47,13 +45,13 @@ def normalise_khmer(text: str) -> str:
 
     Never empty for text with a letter in it.
     """
-    return " ".join(_khmer_token(token) for token in _INVISIBLE.sub("", text).split()) or text
+    return " ".join(_khmer_token(token) for token in _visible(text).split()) or text
 
 
 @lru_cache(maxsize=1 << 16)
 def _khmer_token(token: str) -> str:
     """Names repeat: khmerspell does some 7,000 a second, the cache millions."""
-    token = unicodedata.normalize("NFC", token).translate(_DEPRECATED_KHMER)
+    token = UNICODE.normalize("NFC", token).translate(_DEPRECATED_KHMER)
     for _ in range(_MOST_ROUNDS):
         before, token = token, khnormal(token)
         for pattern, replacement in _SHIFTER_AS_U:
@@ -73,14 +71,25 @@ def normalise_latin(text: str) -> str:
 
 @lru_cache(maxsize=1 << 16)
 def _latin(text: str) -> str:
-    capitals = _bare(text).casefold().upper().translate(_UNDECOMPOSED)
-    return _NOT_LATIN_WORD.sub(" ", _APOSTROPHES.sub("", _bare(capitals))).strip()
+    # A letter may get a capital only in a later Unicode.
+    capitals = "".join(_visible(each.upper()) or each for each in _bare(text).casefold())
+    plain = _APOSTROPHES.sub("", _bare(capitals.translate(_UNDECOMPOSED)))
+    return " ".join("".join(each if _is_word(each) else " " for each in plain).split())
 
 
 def _bare(text: str) -> str:
     """Without marks, compatibility forms and what cannot be seen."""
-    decomposed = unicodedata.normalize("NFKD", _INVISIBLE.sub("", text))
-    return "".join(each for each in decomposed if not unicodedata.combining(each))
+    decomposed = UNICODE.normalize("NFKD", _visible(text))
+    return "".join(each for each in decomposed if not UNICODE.combining(each))
+
+
+def _visible(text: str) -> str:
+    """Without what no font shows, and without what is newer than UNICODE: see there."""
+    return "".join(each for each in _INVISIBLE.sub("", text) if UNICODE.category(each) != "Cn")
+
+
+def _is_word(character: str) -> bool:
+    return UNICODE.category(character)[0] in "LN"
 
 
 def latin_digits(text: str) -> str:

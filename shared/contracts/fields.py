@@ -1,6 +1,7 @@
 """The values that contracts are made of, and how a breach of one is told without repeating it."""
 
 import re
+import unicodedata
 from datetime import UTC, date, datetime
 from typing import Annotated, Any, TypedDict
 
@@ -39,6 +40,12 @@ def _real_date(text: str) -> str:
     return text
 
 
+UNICODE = unicodedata.ucd_3_2_0
+"""Unicode as of 2002, which every Python carries beside its own tables and which has all that Khmer and Latin
+names are written in. Its own tables grow with each Python: what is a letter would depend on who reads a log.
+"""
+
+
 def _real_time(text: str) -> str:
     try:
         # Nobody who compares times may be stopped by one that leaves the calendar in UTC.
@@ -49,7 +56,7 @@ def _real_time(text: str) -> str:
 
 
 def _not_blank(text: str) -> str:
-    if not any(character.isalpha() for character in text):
+    if not any(UNICODE.category(character).startswith("L") for character in text):
         raise PydanticCustomError("blank", "no letter in it")
     return text
 

@@ -21,11 +21,13 @@ INVISIBLE = {0xAD, 0x34F, 0x61C, 0x17B4, 0x17B5, 0xFEFF}.union(
     range(0x2066, 0x2070),
     range(0xFE00, 0xFE10),
 )
+OLD = unicodedata.ucd_3_2_0  # what is newer counts as invisible: not every Python knows it
 DEPRECATED = {0x17A3: "អ", 0x17A4: "អា", 0x17D3: "ំ"}
 SHIFTERS = {
     shifter: re.compile(f"({khres[base]}[\u17c1-\u17c5]?)\u17bb(?={khres['VA']}|\u17d0)", re.X)
     for shifter, base in (("\u17ca", "STRONG"), ("\u17c9", "NSTRONG"))
 }
+LETTER_OR_NUMBER = {"Lu", "Ll", "Lt", "Lm", "Lo", "Nd", "Nl", "No"}
 APOSTROPHES = {ord(c) for c in "'`´‘’‚‛′"}.union(range(0x2B0, 0x300))
 UNDECOMPOSED = {"Đ": "D", "Ø": "O", "Ł": "L", "Æ": "AE", "Œ": "OE", "Þ": "TH", "Ð": "D", "ı": "I"}
 
@@ -39,7 +41,7 @@ def khmer(text: str | None) -> str | None:
 
 
 def _khmer_word(word: str) -> str:
-    word = unicodedata.normalize("NFC", word).translate(DEPRECATED)
+    word = OLD.normalize("NFC", word).translate(DEPRECATED)
     for _ in range(4):
         mended = khnormal(word)
         for shifter, pattern in SHIFTERS.items():
@@ -54,19 +56,20 @@ def latin(text: str | None) -> str | None:
     """Capitals and digits without marks, words parted by one space."""
     if text is None:
         return None
-    capitals = _unmarked(_visible(text)).casefold().upper()
+    small = _unmarked(_visible(text)).casefold()
+    capitals = "".join(c.upper() if _visible(c.upper()) == c.upper() else c for c in small)
     spelt = "".join(UNDECOMPOSED.get(c, c) for c in capitals)
     plain = _unmarked(_visible(spelt)).translate(dict.fromkeys(APOSTROPHES))
-    words = "".join(c if re.match(r"\w", c) and c != "_" else " " for c in plain).split(" ")
+    words = "".join(c if OLD.category(c) in LETTER_OR_NUMBER else " " for c in plain).split(" ")
     return " ".join(word for word in words if word) or text
 
 
 def _visible(text: str) -> str:
-    return "".join(c for c in text if ord(c) not in INVISIBLE)
+    return "".join(c for c in text if ord(c) not in INVISIBLE and OLD.category(c) != "Cn")
 
 
 def _unmarked(text: str) -> str:
-    return "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
+    return "".join(c for c in OLD.normalize("NFKD", text) if OLD.combining(c) == 0)
 
 
 def name(captured: Name) -> dict[str, str | None]:

@@ -5,7 +5,9 @@ import unicodedata
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
 
+from shared.contracts.fields import NameText
 from shared.contracts.outputs import NormalisedVoter
 from shared.normalise import (
     latin_digits,
@@ -15,6 +17,7 @@ from shared.normalise import (
     normalise_phone,
     normalise_voter,
 )
+from tests.reference import normalised as reference
 
 KHMER = st.text(
     alphabet=[chr(each) for each in range(0x1780, 0x17DE)] + ["\u200b", "\u200c", " "], max_size=12
@@ -87,6 +90,23 @@ def test_latin_is_folded_to_bare_capitals(captured: str, normalised: str) -> Non
 def test_a_name_with_a_letter_never_becomes_empty(name: str) -> None:
     assert normalise_latin(name)
     assert normalise_khmer(name)
+
+
+@pytest.mark.parametrize(
+    "captured, normalised",
+    [("SOK\ua7cb", "SOK"), ("SO\u0264", "SO\u0264"), ("\U0001e290", "\U0001e290")],
+    ids=["a capital of Unicode 16", "its small letter of Unicode 1.1", "a letter of Unicode 14"],
+)
+def test_no_name_depends_on_the_unicode_of_the_python_that_reads_it(captured: str, normalised: str) -> None:
+    assert normalise_latin(captured) == normalised
+    assert reference.latin(captured) == normalised
+
+
+def test_what_is_newer_than_unicode_3_2_is_no_letter_to_any_python() -> None:
+    letter = TypeAdapter(NameText)
+    assert letter.validate_python("ស\U0001e290")
+    with pytest.raises(ValidationError, match="no letter"):
+        letter.validate_python("\U0001e290")
 
 
 def test_khmer_digits_become_ascii() -> None:
