@@ -13,7 +13,7 @@ from shared import signing
 from shared.commands.officers import InvalidOfficers, Officer, parse_officers
 from shared.contracts.identity import sha256_hex
 from shared.contracts.model_file import InvalidModel, parse_model
-from shared.runtime.errors import TransientError
+from shared.runtime.errors import NotYet
 
 MAX_CAPACITY: Final = 750
 """Most entries on a list."""
@@ -25,7 +25,7 @@ _Parsed = TypeVar("_Parsed")
 _IDENTIFIER = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
-class MissingReference(TransientError):
+class MissingReference(NotYet):
     """A file that a command names is not in the reference folder, or has other bytes: waited for, by name."""
 
     def __init__(self, kind: str, sha256: str, why: str = "is missing") -> None:

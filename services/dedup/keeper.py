@@ -15,7 +15,7 @@ from services.dedup.store import ConflictStore
 from shared.commands.feed import CommandFeed
 from shared.contracts.identity import VersionId, ordered_pair
 from shared.metrics import Metrics
-from shared.runtime.errors import TransientError
+from shared.runtime.errors import NotYet
 from shared.runtime.outages import is_outage
 
 Pair = tuple[VersionId, VersionId]
@@ -178,7 +178,7 @@ class ConflictKeeper:
                 if at in lost or self._judge(each.pair) != each
             }
         if pending:
-            raise TransientError("conflicts are ahead of this process")
+            raise NotYet("conflicts are ahead of this process")
 
     async def _read_on(self, *, commands: bool) -> None:
         """Know all that lies on the topics now; `commands`, too, if someone wrote from more than was known.
@@ -191,7 +191,7 @@ class ConflictKeeper:
                 if commands:
                     await self._commands.wait_for_end()
         except TimeoutError:
-            raise TransientError("the feeds are behind") from None
+            raise NotYet("the feeds are behind") from None
         self._finalised = max(self._finalised, await self._store.newest_finalised())
 
     def _judge(self, pair: Pair) -> Conflict:

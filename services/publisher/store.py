@@ -6,7 +6,7 @@ from services.publisher.registrations import Document, Registration, as_of
 from shared.commands.state import PairKey
 from shared.contracts.identity import claim_id
 from shared.mongo import IndexModel, Mongo, ReplaceOne, UpdateOne
-from shared.runtime.errors import TransientError
+from shared.runtime.errors import NotYet
 
 ROLL = "roll"
 CLAIMS = "claims"
@@ -42,7 +42,7 @@ class RollStore:
             ],
         )
         if lost:
-            raise TransientError("another process wrote to the roll")
+            raise NotYet("another process wrote to the roll")
 
     async def add_claims(self, claims: Mapping[PairKey, int]) -> None:
         """Keep claims, each with its epoch; they only add up."""

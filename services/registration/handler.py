@@ -21,7 +21,7 @@ from shared.commands.feed import CommandFeed
 from shared.metrics import Metrics
 from shared.progress import ProgressStore
 from shared.runtime.dead_letters import DeadLetterLimit, dead_letter
-from shared.runtime.errors import TransientError
+from shared.runtime.errors import NotYet
 from shared.runtime.outputs import Outputs
 from shared.runtime.record import Output, Record
 from shared.runtime.rounds import rounds
@@ -128,7 +128,7 @@ class RegistrationHandler:
                         partition=record.partition,
                         offset=record.offset,
                     )
-                    raise TransientError("a marker names a command that is not there yet") from None
+                    raise NotYet("a marker names a command that is not there yet") from None
                 marker = None
         if marker is None:
             return Void()
@@ -151,7 +151,7 @@ class RegistrationHandler:
             registrations = await store.registrations(lost)
             await progress.check(partitions)
             changed = fold.judge_again(registrations)
-        raise TransientError("others keep writing the same registrations")
+        raise NotYet("others keep writing the same registrations")
 
     def _admit_dead_letters(self, unsent: Sequence[Settled]) -> None:
         """Ask the limit before any is sent; records that are tried again are counted once."""
@@ -224,7 +224,7 @@ class RegistrationHandler:
             )
             if not left:
                 return
-        raise TransientError("others keep changing the same capture batches")
+        raise NotYet("others keep changing the same capture batches")
 
     def _count(self, settled: Sequence[Settled], sent: Sequence[Settled]) -> None:
         """What is settled again in a rebuild is no news: nobody is called for a dead letter of last year."""

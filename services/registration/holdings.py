@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from services.registration.markers import Epochs
-from shared.runtime.errors import TransientError
+from shared.runtime.errors import NotYet
 
 
 @dataclass(slots=True)
@@ -48,7 +48,7 @@ class Holdings:
     def of(self, partitions: Collection[int]) -> Mapping[int, Holding]:
         """These partitions, for one batch: it may outlast our having them. Raises TransientError."""
         if not self._held.keys() >= set(partitions):
-            raise TransientError("the partitions of this batch were given up")
+            raise NotYet("the partitions of this batch were given up")
         return {partition: self._held[partition] for partition in partitions}
 
     def all(self) -> Mapping[int, Holding]:

@@ -6,7 +6,7 @@ from services.registration.domain import Reference
 from shared.commands.feed import CommandFeed
 from shared.metrics import Metrics
 from shared.reference import MissingReference, ReferenceStore
-from shared.runtime.errors import TransientError
+from shared.runtime.errors import NotYet
 
 _LOOK_EVERY_S = 0.5
 
@@ -37,13 +37,13 @@ class References:
             try:
                 self.of_epoch(1)
                 return
-            except TransientError:
+            except NotYet:
                 await asyncio.sleep(_LOOK_EVERY_S)
 
     def of_epoch(self, epoch: int) -> Reference:
         """The reference data of an epoch.
 
-        Raises TransientError while they are not adopted or not in the folder.
+        Raises NotYet while they are not adopted or not in the folder.
         """
         found = self._found.get(epoch)
         if found is None:
@@ -56,7 +56,7 @@ class References:
         gazetteer = state.reference_for_epoch("gazetteer", epoch)
         stations = state.reference_for_epoch("stations", epoch)
         if not state.ready_for_epoch(epoch) or gazetteer is None or stations is None:
-            raise TransientError(f"waiting for the reference data of epoch {epoch}")
+            raise NotYet(f"waiting for the reference data of epoch {epoch}")
         try:
             return Reference(self._files.gazetteer(gazetteer), self._files.stations(stations))
         except MissingReference as missing:

@@ -8,7 +8,7 @@ from services.registration.history import Close
 from services.registration.markers import Epochs
 from services.registration.registrations import Registration
 from shared.mongo import IndexModel, Mongo, ReplaceOne, UpdateOne
-from shared.runtime.errors import TransientError
+from shared.runtime.errors import NotYet
 
 REGISTRATIONS = "registrations"
 OUTCOMES = "outcomes"
@@ -143,4 +143,4 @@ class Store:
             if not lost:
                 return
             left = [left[at] for at in lost]
-        raise TransientError(f"others keep writing to {collection}")
+        raise NotYet(f"others keep writing to {collection}")

@@ -290,10 +290,13 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
             self._runtime.backoff_max_s, self._runtime.backoff_initial_s * 2 ** min(self._attempt - 1, 30)
         )
         self._resume_at = time.monotonic() + delay
-        self._log.warning("server away", attempt=self._attempt, backoff=delay, **describe(error))
-        server = server_of(error)
-        self._health.retrying(server, type(error).__name__, delay)
-        self._metrics.waiting.labels(server=server).set(1)
+        if (server := server_of(error)) is None:
+            self._log.warning("not yet", attempt=self._attempt, backoff=delay, reason=str(error))
+            self._health.retrying("batch", str(error), delay)
+        else:
+            self._log.warning("server away", attempt=self._attempt, backoff=delay, **describe(error))
+            self._health.retrying(server, type(error).__name__, delay)
+            self._metrics.waiting.labels(server=server).set(1)
         consumer = self._require_consumer()
         held = consumer.assignment()
         if in_batch:

@@ -7,6 +7,11 @@ class TransientError(Exception):
     """A server is away or slow: the batch is retried with back-off and nothing is skipped."""
 
 
+class NotYet(TransientError):
+    """No server is away, but what the batch needs is not there yet: reference data, a feed that is behind,
+    what another process is about to write. Tried again in the same way; the text holds no personal data."""
+
+
 class StopService(Exception):
     """The service must not go on: it exits non-zero with `reason`, which holds no personal data.
 

@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from shared.metrics import Metrics
 from shared.runtime.clients import connection_options, make_reader, reader_options
-from shared.runtime.errors import StopService, TransientError
+from shared.runtime.errors import NotYet, StopService, TransientError
 from shared.runtime.outages import is_outage
 from shared.runtime.record import Record
 from shared.runtime.tolerant import TolerantConsumer
@@ -90,7 +90,7 @@ class TopicFeed:
                 ends = await self._ends()
                 await self.wait_for(lambda: self._lag(ends) == 0)
         except TimeoutError:
-            raise TransientError(f"the {self._name} feed is behind") from None
+            raise NotYet(f"the {self._name} feed is behind") from None
 
     def _lag(self, ends: Mapping[TopicPartition, int]) -> int:
         return sum(max(0, end - self._next[partition]) for partition, end in ends.items())

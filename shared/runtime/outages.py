@@ -7,7 +7,7 @@ import socket
 from aiokafka.errors import KafkaError, KafkaTimeoutError, KafkaUnavailableError
 
 from shared.mongo import is_store_outage
-from shared.runtime.errors import TransientError
+from shared.runtime.errors import NotYet, TransientError
 
 
 def is_outage(error: BaseException) -> bool:
@@ -19,6 +19,8 @@ def is_outage(error: BaseException) -> bool:
     return is_store_outage(error)
 
 
-def server_of(error: BaseException) -> str:
-    """`kafka` or `mongo`: which server `error` speaks of, for the metric `rollstream_waiting`."""
+def server_of(error: BaseException) -> str | None:
+    """`kafka` or `mongo`, which server `error` speaks of, for the metric `rollstream_waiting`; or neither."""
+    if isinstance(error, NotYet):
+        return None
     return "mongo" if is_store_outage(error) else "kafka"

@@ -18,7 +18,7 @@ from aiokafka.errors import (
 )
 
 from shared.mongo import AutoReconnect
-from shared.runtime.errors import StopService, TransientError
+from shared.runtime.errors import NotYet, StopService, TransientError
 from shared.runtime.record import Record
 from shared.runtime.subscription import _MemberConsumer
 from tests.integration.runtime_kit import (
@@ -30,6 +30,8 @@ from tests.integration.runtime_kit import (
     until,
 )
 from tests.raw_records import Raw, raw_batch, send_raw
+
+SERVERS = ("kafka", "mongo")
 
 
 def _numbers(first: int, last: int) -> bytes:
@@ -60,6 +62,27 @@ async def test_a_transient_fault_is_retried_until_it_passes_and_nothing_is_skipp
             assert len(handler.given) == 1, "it left its group"
             assert service.metrics.batch_retries._value.get() == 3
             assert (await service.get("/health/ready"))[0] == 200
+
+
+async def test_what_is_not_there_yet_is_waited_for_by_its_name_and_no_server_is_blamed(engines: Any) -> None:
+    missing = True
+
+    async def act(_batch: Sequence[Record]) -> None:
+        if missing:
+            raise NotYet("waiting for the reference data of epoch 1")
+
+    handler = Remembers(act)
+    async with fresh_topic(engines.bootstrap_servers) as topic:
+        await send_raw(topic.client, topic.name, 0, _numbers(0, 3))
+        settings = quick_settings(engines.bootstrap_servers, engines.mongo_uri)
+        async with running(settings, topic.name, topic.group, handler) as service:
+            await until(lambda: service.metrics.batch_retries._value.get() > 1)
+            ready, why = await service.get("/health/ready")
+            assert ready == 503
+            assert "waiting for the reference data of epoch 1" in why
+            assert [service.metrics.waiting.labels(server=each)._value.get() for each in SERVERS] == [0, 0]
+            missing = False
+            await until(lambda: settled_to(topic, 3))
 
 
 async def test_an_outage_longer_than_the_poll_interval_does_not_cost_the_membership(engines: Any) -> None:
