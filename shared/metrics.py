@@ -207,7 +207,7 @@ METRICS: tuple[Metric, ...] = (
         "gauge",
         ("roll",),
         "entries",
-        "Entries on the lists of the newest version that this process published.",
+        "Entries on the lists of the newest version that this process published or found published.",
     ),
     Metric(
         "lists_published",
