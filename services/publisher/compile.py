@@ -71,14 +71,15 @@ class Compiler:
         self._over_full: list[str] = []
         self._seatless: list[str] = []
 
-    async def compile(self, state: State) -> Compiled:
-        """Make and store every list. Raises Refusal naming what stands against the version."""
+    async def compile(self, state: State, *, store: bool = True) -> Compiled:
+        """Make and `store` every list. Raises Refusal naming what stands against the version."""
         ruling = await self._ruling(state)
         compiled = Compiled()
         for code in await self._districts():
             district = await self._read(code, ruling)
             lists = self._lists(district, ruling)
-            await self._editions.save_lists(self._edition, lists)
+            if store:
+                await self._editions.save_lists(self._edition, lists)
             for made, _, _ in lists:
                 row = (made.station, made.count, made.root)
                 compiled.lists.setdefault(made.commune[:2], []).append(row)

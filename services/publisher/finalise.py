@@ -79,6 +79,7 @@ class Finaliser:
         self._manifests = ManifestTopic(settings)
         self._stored_verdicts = 0
         self._cause: str | None = None
+        self._waits_for_key: str | None = None  # judged: nothing but the signing key is missing
         self._mine = False
         self._changed = asyncio.Event()
         self._log = structlog.get_logger()
@@ -209,7 +210,13 @@ class Finaliser:
         if public is None:
             raise Blocked("signing_key")
         there = await self._manifests.roll_manifest(edition, public)
-        sign = self._signer(public, needed=there is None)
+        sign = self._signer(public)
+        # A version that is published already is made anew for the next one's sake, and needs no signature.
+        # One that is to be refused needs none either: a key that is gone must not hold up those after it.
+        only_judged = sign is None and there is None
+        if only_judged and edition.request.command_id == self._waits_for_key:
+            raise Blocked("signing_key")
+        sign = sign or _unsigned
         stations = self._references.stations(edition.reference["stations"])
 
         async def still_due() -> None:
@@ -217,10 +224,13 @@ class Finaliser:
 
         compiler = Compiler(self._roll, self._editions, edition, stations, sign, still_due)
         try:
-            compiled = await compiler.compile(state)
+            compiled = await compiler.compile(state, store=not only_judged)
         except Refusal:
             await self._editions.drop_lists(edition.request.command_offset)
             raise
+        if only_judged:
+            self._waits_for_key = edition.request.command_id
+            raise Blocked("signing_key")
         provinces, whole = _manifests(state, edition, compiled, sign)
         await self._editions.take_effect(edition)
         if there is None:
@@ -240,15 +250,11 @@ class Finaliser:
             seconds=round(time.monotonic() - started, 3),
         )
 
-    def _signer(self, public: bytes, *, needed: bool) -> Sign:
-        """Signs with the key that was in force then. A version that is published already is made anew for the
-        next one's sake, and needs no signature if that key is gone."""
-        in_force = signing.load_public_pem(public)
-        if self._key is not None and self._key.public_key() == in_force:
+    def _signer(self, public: bytes) -> Sign | None:
+        """Signs with the key that was in force then; None if that is not the one that is here."""
+        if self._key is not None and self._key.public_key() == signing.load_public_pem(public):
             return signer(self._key)
-        if needed:
-            raise Blocked("signing_key")
-        return _unsigned
+        return None
 
     async def _send(self, edition: Edition, provinces: Mapping[str, Totals], whole: Totals) -> None:
         """Lists first, the roll manifest last: without it the version is not published."""

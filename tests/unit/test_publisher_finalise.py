@@ -7,13 +7,15 @@ from typing import Any, cast
 
 import pytest
 
+from services.publisher.compile import Compiled, Compiler
 from services.publisher.editions import EditionStore
 from services.publisher.finalise import CAUSES, Abandoned, Finaliser
 from services.publisher.handler import PublisherHandler
 from services.publisher.registrations import Registration
 from services.publisher.store import RollStore
+from shared import signing
 from shared.commands.feed import CommandFeed
-from shared.commands.state import Verdict
+from shared.commands.state import State, Verdict
 from shared.contracts.topics import Topic
 from shared.metrics import Metrics
 from shared.progress import ProgressStore
@@ -45,13 +47,15 @@ class Desk:
         self.editions = EditionStore(self.mongo.as_mongo())
         self.settings = Settings(register=REGISTER, kafka=KafkaSettings(partitions=PARTITIONS))
 
-    def finaliser(self, outputs: MemoryTopics | None = None, roll: RollStore | None = None) -> Finaliser:
+    def finaliser(
+        self, outputs: MemoryTopics | None = None, roll: RollStore | None = None, key: str = "signer"
+    ) -> Finaliser:
         feed = MemoryFeed(REGISTER, self._log(), MemoryFiles(self.commands.files))
         while not feed.at_end:
             feed.fold_one()
         made = Finaliser(
             self.settings,
-            key_of("signer"),
+            key_of(key),
             cast(CommandFeed, feed),
             MemoryFiles(self.commands.files),
             roll or RollStore(self.mongo.as_mongo()),
@@ -250,6 +254,46 @@ async def test_a_version_in_which_somebody_has_no_place_is_refused_before_anythi
     (found,) = [each for each in desk.mongo.dump()["commands"] if each["_id"] == refused]
     assert (found["verdict"], found["reason"], found["names"]) == ("refused", reason, names)
     assert desk.sent() == {} and desk.mongo.dump().get("lists", []) == []
+
+
+async def test_a_lost_store_is_rebuilt_with_a_newer_signing_key_only_past_what_was_refused() -> None:
+    desk = Desk()
+    desk.commands.cut_off(1)
+    refused = desk.commands.finalise()
+    await desk.epoch(1, *((f"r-{each}", each, {}) for each in range(4)))
+    desk.commands.adopt("stations", STATIONS.replace(b"S-1,,,010203,,2", b"S-1,,,010203,,9"), "2")
+    desk.commands.finalise()
+    await desk.finaliser()._judge_all()
+    sent, versions = desk.sent(), await desk.editions.versions()
+    desk.commands.adopt("signing_key", signing.public_pem(key_of("newer").public_key()), "2")
+    desk.mongo = MemoryMongo()
+    desk.editions = EditionStore(desk.mongo.as_mongo())
+    await desk.epoch(1, *((f"r-{each}", each, {}) for each in range(4)))
+    newer = desk.finaliser(key="newer")
+    await newer._judge_all()
+    assert (desk.sent(), await desk.editions.versions(), blocked(newer)) == (sent, versions, set())
+    (found,) = [each for each in desk.mongo.dump()["commands"] if each["_id"] == refused]
+    assert (found["verdict"], found["reason"]) == ("refused", "no_seat")
+
+
+async def test_what_waits_for_its_signing_key_is_judged_once_and_leaves_no_list(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    desk = await first_version()
+    other, judged = desk.finaliser(key="other"), []
+    compile_once = Compiler.compile
+
+    async def counted(self: Compiler, state: State, *, store: bool = True) -> Compiled:
+        judged.append(store)
+        return await compile_once(self, state, store=store)
+
+    monkeypatch.setattr(Compiler, "compile", counted)
+    await other._judge_all()
+    await other._judge_all()
+    assert blocked(other) == {"signing_key"} and judged == [False]
+    assert desk.sent() == {} and desk.mongo.dump().get("lists", []) == []
+    await desk.finaliser()._judge_all()
+    assert desk.sent() == await expected_first()
 
 
 async def test_a_manifest_that_differs_from_what_the_log_gives_stops_the_publisher() -> None:
