@@ -14,7 +14,7 @@ MANY = 2_000
 """Messages whose signatures take so long to check that people see a bar."""
 
 ADVICE: Mapping[str, str] = {
-    "no_officers": "found it by `rollstream adopt --first`",
+    "no_officers": "found it by `rollstream adopt --first`, or check ROLLSTREAM_REGISTER",
     "unknown_officer": "name yourself by --officer as the officers file does",
     "signature": "name your own private key by --key, and check ROLLSTREAM_REGISTER",
     "role": "an officer who holds it must send this",

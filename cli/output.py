@@ -36,7 +36,8 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> 
     made = Table(title=title, title_justify="left", header_style="bold")
     for at, column in enumerate(columns):
         numbers = bool(rows) and all(isinstance(row[at], (int, float)) for row in rows)
-        made.add_column(column, justify="right" if numbers else "left")
+        # Folded, not cut: the ends of ids and of paths are what tells them apart.
+        made.add_column(column, justify="right" if numbers else "left", overflow="fold")
     for row in rows:
         made.add_row(*(f"{cell:,}" if isinstance(cell, int) else escape(str(cell)) for cell in row))
     return made

@@ -41,11 +41,14 @@ def engines(
     from cli.engines.serve import serve_engines
 
     def tell(environment: Mapping[str, str]) -> None:
-        for variable, value in environment.items():
+        # This broker never forgets a member that was killed; under its name it comes back at once. Each
+        # service has its own group, so that one name does for all three.
+        named = {**environment, "ROLLSTREAM_RUNTIME__GROUP_INSTANCE_ID": "1"}
+        for variable, value in named.items():
             typer.echo(f"export {variable}={shlex.quote(value)}")
         console(stderr=True).print(
             f"Run these lines in each other terminal. Ctrl-C ends both; the data stay in {directory}, and "
-            "the next time the lines are others.",
+            "the next time the lines are others: stop the services and start them with those.",
             soft_wrap=True,
             markup=False,
         )
@@ -113,7 +116,7 @@ def init(
         "Give each officer their own key and delete it here; copy reference/ to ROLLSTREAM_REFERENCE_DIR.",
     ]
     if not send_adoptions:
-        lines.append(f"Next: rollstream adopt --first {out / 'adoptions.jsonl'}")
+        lines.append(f"Next: rollstream topics, then rollstream adopt --first {out / 'adoptions.jsonl'}")
     value = {"directory": str(out), "fingerprints": dict(made.fingerprints), "mended": list(made.mended)}
     show(value, as_json=as_json, text="\n".join(lines))
 

@@ -18,4 +18,4 @@ def test_what_was_mended_is_one_line_and_a_file(tmp_path: Path, monkeypatch: pyt
     said = ended.output.splitlines()
     [told] = [line for line in said if "gazetteer-mended.txt" in line]
     assert f"in {len(mended)} places" in told
-    assert said[-1].startswith("Next: rollstream adopt --first") and len(said) < 15
+    assert said[-1].startswith("Next: rollstream topics, then rollstream adopt --first") and len(said) < 15

@@ -96,6 +96,15 @@ def test_people_see_evidence_both_captures_side_by_side_and_who_said_what() -> N
     assert "another version of r-2" in asked(ID).output and "another version of r-1" not in asked(ID).output
 
 
+@pytest.mark.usefixtures("store")
+def test_a_narrow_terminal_folds_what_it_shows_and_cuts_off_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    said = asked(ID).output
+    assert "…" not in said and ONE not in said and said.count("1") > len(ONE)
+
+
 def test_a_registration_that_is_not_there_yet_leaves_its_side_empty(store: Store) -> None:
     del store.collection("registrations").documents["r-2"]
     other = json.loads(asked(ID, "--json").output)["registrations"][1]
