@@ -340,22 +340,29 @@ async def test_engines_name_themselves_and_keep_what_was_written(tmp_path: Path)
 async def test_a_service_that_was_killed_comes_back_at_once_by_what_engines_tells(tmp_path: Path) -> None:
     process = await Terminal({}, tmp_path).start("engines", "--directory", "engines")
     assert process.stdout is not None
-    lines = [(await process.stdout.readline()).decode().split() for _ in range(5)]
-    files = {"ROLLSTREAM_REFERENCE_DIR": "register/reference", "ROLLSTREAM_HTTP__PORT": "0"}
-    named = dict(setting.split("=", 1) for _, setting in lines)
-    shell = Terminal({"ROLLSTREAM_REGISTER": REGISTER, **named, **files}, tmp_path)
-    await shell.run("topics")
-    await shell.run("init", "--out", "register", "--send")
-    for _ in range(2):
-        dedup = await shell.start("serve", "dedup")
-        assert dedup.stderr is not None
+    try:
+        lines = [(await process.stdout.readline()).decode().split() for _ in range(5)]
+        files = {"ROLLSTREAM_REFERENCE_DIR": "register/reference", "ROLLSTREAM_HTTP__PORT": "0"}
+        named = dict(setting.split("=", 1) for _, setting in lines)
+        shell = Terminal({"ROLLSTREAM_REGISTER": REGISTER, **named, **files}, tmp_path)
+        await shell.run("topics")
+        await shell.run("init", "--out", "register", "--send")
+        for _ in range(2):
+            await _killed_once_it_has_partitions(await shell.start("serve", "dedup"))
+    finally:
+        process.send_signal(signal.SIGTERM)
+        await process.communicate()
+
+
+async def _killed_once_it_has_partitions(service: asyncio.subprocess.Process) -> None:
+    assert service.stderr is not None
+    try:
         async with asyncio.timeout(40):
-            while b"partitions assigned" not in (line := await dedup.stderr.readline()):
-                assert line, "dedup ended"
-        dedup.kill()
-        await dedup.communicate()
-    process.send_signal(signal.SIGTERM)
-    await process.communicate()
+            while b"partitions assigned" not in (line := await service.stderr.readline()):
+                assert line, "it ended"
+    finally:
+        service.kill()
+        await service.communicate()
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
