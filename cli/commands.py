@@ -136,7 +136,7 @@ def find(records: Iterable[Record], command_id: str) -> SignedCommand:
     if len(found) == 1:
         return next(iter(found.values()))
     what = "several commands begin with" if found else "no command"
-    raise CommandNotSent(f"{what} {command_id}: `rollstream status` shows the open ones")
+    raise CommandNotSent(f"{what} '{command_id}': `rollstream status` shows the open ones")
 
 
 def to_line(command: SignedCommand) -> bytes:

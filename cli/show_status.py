@@ -67,4 +67,4 @@ def _about(command: dict[str, Any]) -> str:
 
 def _conflict(conflict: dict[str, Any]) -> tuple[str, ...]:
     one, other = (version["registration_id"] for version in conflict["pair"])
-    return conflict["_id"][:SHORT], str(conflict["probability"]), one, other
+    return conflict["_id"][:SHORT], str(conflict["probability"] or "–"), one, other

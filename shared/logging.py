@@ -96,11 +96,32 @@ def configure_logging(service: str, level: str = "INFO") -> None:
             ],
         )
     )
+    handler.addFilter(OncePerWhile())
     logging.raiseExceptions = False  # what it prints of a log call that fails repeats the arguments
     root = logging.getLogger()
     root.handlers[:] = [handler]
     # Libraries may say what fails; their chatter is not ours.
     root.setLevel(max(logging.WARNING, getattr(logging, level)))
+
+
+class OncePerWhile(logging.Filter):
+    """Lets a library say the same thing once in a while: an outage makes some say it 60 times a second.
+
+    The same is what one line of code says of one type of error: the arguments are not shown anyway.
+    """
+
+    def __init__(self, seconds: float = 30.0) -> None:
+        super().__init__()
+        self._seconds = seconds
+        self._said: dict[tuple[str, int, type[BaseException] | None], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether it was not said lately."""
+        what = (record.pathname, record.lineno, record.exc_info[0] if record.exc_info else None)
+        if record.created < self._said.get(what, 0.0) + self._seconds:
+            return False
+        self._said[what] = record.created
+        return True
 
 
 class _Stderr:

@@ -159,7 +159,8 @@ class RuntimeSettings(_Group):
     progress_timeout_s: float = Field(default=120, gt=0)
     """Work without progress for so long turns `/health/live` to 503, in seconds."""
     failed_linger_s: float = Field(default=20, ge=0)
-    """How long a service that stopped itself still shows its metrics before it exits, in seconds."""
+    """How long a service that stopped itself still shows its metrics before it exits, in seconds. One whose
+    store was taken away exits at once, since its next start mends that."""
     probe_interval_s: float = Field(default=5, gt=0)
     """How often both servers are probed and the lag is measured, in seconds."""
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from shared.logging import configure_logging, describe
+from shared.logging import OncePerWhile, configure_logging, describe
 
 
 @pytest.fixture(autouse=True)
@@ -65,3 +65,19 @@ def test_a_library_is_quoted_without_its_arguments(capsys: pytest.CaptureFixture
     assert line["event"] == "could not read %s"
     assert line["error"] == "ValueError"
     assert "canary" not in str(line)
+
+
+def test_what_a_library_says_again_and_again_in_an_outage_comes_once_in_a_while() -> None:
+    logger, heard = logging.getLogger("aiokafka"), OncePerWhile(30)
+
+    def said(at: float, line: int, error: type[BaseException] | None = None) -> bool:
+        info = (error, error(), None) if error else None
+        record = logger.makeRecord("aiokafka", logging.ERROR, "client.py", line, "no node %s", (1,), info)
+        record.created = at
+        return heard.filter(record)
+
+    assert said(100, 7)
+    assert [said(100 + each, 7) for each in range(1, 30)] == 29 * [False]
+    assert said(101, 8), "another line says something else"
+    assert said(101, 7, OSError), "and so does another error"
+    assert said(130, 7)
