@@ -69,7 +69,7 @@ def _take_villages(places: dict[str, tuple[str, str]], villages: Iterable[_Row],
             continue
         left_out.setdefault((row.parent, why), []).append(f"{row.code} {row.names[1]}")
     told += [
-        f"commune {commune}: villages left out ({len(names)}), {why}: {', '.join(names)}"
+        f"commune {commune}: {len(names)} villages left out, {why}: {', '.join(names)}"
         for (commune, why), names in sorted(left_out.items())
     ]
 
