@@ -164,3 +164,23 @@ class CommandLog:
 
 def all_roles(name: str) -> Officer:
     return officer(name, ROLES)
+
+
+def running() -> CommandLog:
+    """A register that is founded and has all its reference data."""
+    return CommandLog().found().adopt_all()
+
+
+def snapshot(state: State) -> object:
+    """All that a state answers, at every offset: equal states have equal snapshots."""
+    offsets = range(-1, state.next_offset + 1)
+    return (
+        state.next_offset,
+        dict(state.verdicts),
+        dict(state.cut_offs),
+        list(state.finalise_requests),
+        list(state.decision_log),
+        {kind: list(adopted) for kind, adopted in state.adoptions.items()},
+        [state.audit_head_at(offset) for offset in offsets],
+        [state.decisions_at(offset) for offset in offsets],
+    )

@@ -111,7 +111,7 @@ class Finaliser:
             except Exception as error:
                 if not is_outage(error):
                     raise
-                self._log.warning("server away", error=type(error).__name__, backoff=delay)
+                self._log.warning("not yet judged", error=type(error).__name__, backoff=delay)
                 pause = delay
                 delay = min(2 * delay, runtime.backoff_max_s)
             # Other processes' markers and new commands do not wake this one.
