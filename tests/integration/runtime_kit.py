@@ -12,6 +12,7 @@ from typing import Any
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import GroupCoordinatorNotAvailableError
 
 from shared.metrics import Metrics
 from shared.mongo import Mongo
@@ -81,7 +82,10 @@ class Topic:
     admin: AIOKafkaAdminClient
 
     async def committed(self, partition: int = 0) -> int | None:
-        offsets = await self.admin.list_consumer_group_offsets(self.group)
+        try:
+            offsets = await self.admin.list_consumer_group_offsets(self.group)
+        except GroupCoordinatorNotAvailableError:  # a new broker has yet to make its topic of offsets
+            return None
         found = offsets.get(TopicPartition(self.name, partition))
         return None if found is None else int(found.offset)
 
