@@ -34,7 +34,7 @@ test: $(STAMP) ## unit and integration tests on embedded engines
 
 .PHONY: test-engines
 test-engines: $(STAMP) ## the same and more on Apache Kafka 4 and a built store (needs java, mvn, cargo, cmake)
-	$(BIN)/python -m tests.engines --fetch
+	$(BIN)/python -m tests.kit.engines --fetch
 	ROLLSTREAM_TEST_ENGINES=real $(BIN)/python -m pytest $(ARGS)
 
 .PHONY: check
@@ -42,7 +42,7 @@ check: $(STAMP) ## format, lint, strict types, generated contracts up to date
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m shared.contracts.generate --check
+	$(BIN)/python -m tools.documents.generate --check
 
 .PHONY: format
 format: $(STAMP) ## format and mend what ruff can
@@ -51,7 +51,7 @@ format: $(STAMP) ## format and mend what ruff can
 
 .PHONY: contracts
 contracts: $(STAMP) ## write docs/contracts anew from the code
-	$(BIN)/python -m shared.contracts.generate
+	$(BIN)/python -m tools.documents.generate
 
 .PHONY: lock
 lock: $(UV) ## resolve the dependencies anew

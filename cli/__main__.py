@@ -15,9 +15,9 @@ from cli import (
     system_commands,
 )
 from cli.app import app
-from cli.output import fail
-from cli.topics import TopicMissing
-from shared.mongo import StoreError
+from client.output import fail
+from client.topics import TopicMissing
+from shared.store.mongo import StoreError
 
 
 def main() -> None:

@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from cli.output import fail
-from shared.settings import Settings, UnusableSettings, read_settings
+from client.output import fail
+from shared.process.settings import Settings, UnusableSettings, read_settings
 
 app = typer.Typer(
     name="rollstream",

@@ -6,13 +6,13 @@ from typing import Annotated
 
 import typer
 
-from cli.allowed import told
 from cli.app import Json, app, settings
-from cli.check import check_lines
-from cli.generator.files import write_stream
-from cli.generator.stream import LEAST_VOTERS, generate_stream
-from cli.output import console, fail, progress, show
-from cli.produce import ProduceFailed, produce
+from client.allowed import told
+from client.check import check_lines
+from client.output import console, fail, progress, show
+from client.produce import ProduceFailed, produce
+from simulator.files import write_stream
+from simulator.stream import LEAST_VOTERS, generate_stream
 
 Mode = Annotated[str, typer.Option(help="CloudEvents mode: binary or structured.")]
 

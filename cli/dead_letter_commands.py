@@ -7,8 +7,8 @@ from typing import Annotated, NoReturn
 import typer
 
 from cli.app import Json, app, settings
-from cli.dead_letters import FACTS, drop_letters, read_letters
-from cli.output import console, fail, show, table
+from client.dead_letters import FACTS, drop_letters, read_letters
+from client.output import console, fail, show, table
 
 dlq = typer.Typer(help="Dead letters: records that are no events at all.", no_args_is_help=True)
 app.add_typer(dlq, name="dlq")

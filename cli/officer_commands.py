@@ -12,18 +12,18 @@ from typing import Annotated, Any
 
 import typer
 
-from cli import commands, foresight
 from cli.app import Json, app, settings
-from cli.commands import CommandNotSent, SignedCommand, Signer
-from cli.officers_list import deadlock, idle_roles
-from cli.output import fail, show
-from cli.status import read_conflict, read_registrations
-from services.dedup.model import load_model
-from shared import signing
-from shared.commands.officers import Officer
+from client import commands, foresight
+from client.commands import CommandNotSent, SignedCommand, Signer
+from client.officers_list import deadlock, idle_roles
+from client.output import fail, show
+from client.status import read_conflict, read_registrations
+from matching.model import load_model
 from shared.contracts.cloudevents import header
 from shared.contracts.commands import OFFICER_HEADER, REFERENCE_KINDS, CommandType
-from shared.reference import ReferenceStore
+from shared.crypto import signing
+from shared.reference.files import ReferenceStore
+from shared.reference.officers import Officer
 from shared.runtime.record import Record
 
 OfficerName = Annotated[str, typer.Option("--officer", help="Your name in the officers file.")]

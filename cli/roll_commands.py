@@ -9,10 +9,10 @@ import typer
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from cli.app import Json, app, settings
-from cli.lists import CannotFollow, Follower
-from cli.output import console, fail, show
-from cli.verify import UNKNOWN_SIGNER, load_keys, proof_json, verify_paths
-from shared.signing import UnusableKey
+from client.lists import CannotFollow, Follower
+from client.output import console, fail, show
+from client.verify import UNKNOWN_SIGNER, load_keys, proof_json, verify_paths
+from shared.crypto.signing import UnusableKey
 
 Keys = Annotated[list[Path], typer.Option("--key", help="A register's public signing key in PEM.")]
 

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from cli.output import console, facts, table
 from cli.show_status import SHORT
-from cli.status import ConflictFile
+from client.output import console, facts, table
+from client.status import ConflictFile
 
 ABOUT = ("status", "class", "probability", "weight", "model", "epoch", "found_at")
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from cli.output import console, table
+from client.output import console, table
 from shared.contracts.commands import CommandType
 
 LAST_SHOWN = 10

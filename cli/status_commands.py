@@ -7,10 +7,10 @@ from typing import Annotated
 import typer
 
 from cli.app import Json, app, settings
-from cli.output import fail
 from cli.show_conflict import show_conflict
 from cli.show_status import show_status
-from cli.status import read_conflict, read_conflict_file, read_status
+from client.output import fail
+from client.status import read_conflict, read_conflict_file, read_status
 
 
 @app.command()

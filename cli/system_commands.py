@@ -12,11 +12,11 @@ import typer
 from aiokafka.errors import KafkaError
 
 from cli.app import Json, app, settings
-from cli.commands import send
-from cli.init import MENDED, RegisterExists, init_register
-from cli.output import console, fail, show, table
-from cli.topics import TopicsNotCreated, ensure_topics
-from shared.reference import InvalidReference
+from client.commands import send
+from client.init import MENDED, RegisterExists, init_register
+from client.output import console, fail, show, table
+from client.topics import TopicsNotCreated, ensure_topics
+from shared.reference.files import InvalidReference
 
 
 @app.command()
@@ -37,8 +37,8 @@ def engines(
     directory: Annotated[Path, typer.Option(help="Where their data are kept.")] = Path(".rollstream/engines"),
 ) -> None:
     """Run a broker and a store on this machine, without Docker; prints the settings that name them."""
-    from cli.engines import EngineFailed
-    from cli.engines.serve import serve_engines
+    from engines import EngineFailed
+    from engines.serve import serve_engines
 
     def tell(environment: Mapping[str, str]) -> None:
         # This broker never forgets a member that was killed; under its name it comes back at once. Each
@@ -135,8 +135,8 @@ def demo(
     ),
 ) -> None:
     """Run everything on this machine: engines, services, a capture stream, conflicts, verified lists."""
-    from cli.demo.run import run_demo
-    from cli.demo.state import DemoFailed
+    from demo.run import run_demo
+    from demo.state import DemoFailed
 
     figures_told = False
 

@@ -18,10 +18,10 @@ from typing import Any, TypeVar
 
 import pytest
 
-from cli.engines import Engine, Engines, LocalEngine, embedded_engines
-from cli.engines import engines as named_or_embedded
-from cli.engines.embedded import KAFKA_VARIABLE, MONGO_VARIABLE
-from tests.engines import real_engines as real
+from engines import Engine, Engines, LocalEngine, embedded_engines
+from engines import engines as named_or_embedded
+from engines.embedded import KAFKA_VARIABLE, MONGO_VARIABLE
+from tests.kit.engines import real_engines as real
 
 E = TypeVar("E", bound=Engine)
 R = TypeVar("R")

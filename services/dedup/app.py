@@ -7,15 +7,15 @@ from services.dedup.ledger import Ledger
 from services.dedup.store import ConflictStore
 from shared.commands.feed import CommandFeed
 from shared.contracts.topics import Topic
-from shared.metrics import Metrics
-from shared.mongo import Mongo
-from shared.progress import ProgressStore
-from shared.reference import ReferenceStore
+from shared.process.metrics import Metrics
+from shared.process.settings import Settings
+from shared.reference.files import ReferenceStore
 from shared.runtime.consumer import ConsumerSpec
 from shared.runtime.first_records import FirstRecords
 from shared.runtime.outputs import Outputs
 from shared.runtime.service import Service, run_created
-from shared.settings import Settings
+from shared.store.mongo import Mongo
+from shared.store.progress import ProgressStore
 
 NAME = "dedup"
 GROUP = "rollstream-dedup"

@@ -8,7 +8,7 @@ from services.dedup.ledger import Ledger
 from services.dedup.rulings import Rulings, ids_of
 from shared.commands.state import Decision
 from shared.contracts.identity import VersionId, claim_id, ordered_pair
-from shared.timestamps import rfc3339
+from shared.contracts.timestamps import rfc3339
 
 Status = Literal["open", "decided", "void"]
 

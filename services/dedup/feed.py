@@ -11,19 +11,19 @@ from dataclasses import dataclass
 
 import structlog
 
+from matching.matching import Matcher
+from matching.model import load_model
 from services.dedup.ledger import Appearance, Ledger
-from services.dedup.matching import Matcher
-from services.dedup.model import load_model
 from services.dedup.records import AcceptedRecord, read
 from shared.commands.feed import CommandFeed
 from shared.contracts.identity import VersionId
 from shared.contracts.topics import Topic
-from shared.metrics import Metrics
-from shared.reference import MissingReference, ReferenceStore
-from shared.runtime.errors import StopService
+from shared.process.errors import StopService
+from shared.process.metrics import Metrics
+from shared.process.settings import Settings
+from shared.reference.files import MissingReference, ReferenceStore
 from shared.runtime.feed import TopicFeed
 from shared.runtime.record import Record
-from shared.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)

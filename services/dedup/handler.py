@@ -4,9 +4,9 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from matching.matching import Claim
 from services.dedup.feed import IndexFeed
 from services.dedup.keeper import ConflictKeeper, Pair
-from services.dedup.matching import Claim
 from services.dedup.records import (
     AcceptedRecord,
     MarkerRecord,
@@ -17,11 +17,11 @@ from services.dedup.records import (
 )
 from shared.contracts.identity import ordered_pair
 from shared.contracts.outputs import Outcome
-from shared.metrics import Metrics
-from shared.progress import ProgressStore
+from shared.process.metrics import Metrics
 from shared.runtime.outputs import Outputs
 from shared.runtime.record import Output, Record
 from shared.runtime.rounds import rounds
+from shared.store.progress import ProgressStore
 
 CATCH_UP_SECONDS = 20.0
 """Longest wait of a batch for the index feed; then it is given back and tried again."""

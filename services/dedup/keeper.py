@@ -14,8 +14,8 @@ from services.dedup.rulings import Ids, Rulings, ids_of
 from services.dedup.store import ConflictStore
 from shared.commands.feed import CommandFeed
 from shared.contracts.identity import VersionId, ordered_pair
-from shared.metrics import Metrics
-from shared.runtime.errors import NotYet
+from shared.process.errors import NotYet
+from shared.process.metrics import Metrics
 from shared.runtime.outages import is_outage
 
 Pair = tuple[VersionId, VersionId]

@@ -6,16 +6,16 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from services.dedup.matching import Claim
-from services.dedup.version import Version, version_of
+from matching.matching import Claim
+from matching.version import Version, version_of
 from shared.contracts.cloudevents import encode, header
 from shared.contracts.events import EventType, Marker
 from shared.contracts.identity import VersionId, canonical, claim_id
 from shared.contracts.outputs import Accepted, OutputType
+from shared.contracts.timestamps import milliseconds
 from shared.contracts.topics import Topic
-from shared.runtime.errors import StopService
+from shared.process.errors import StopService
 from shared.runtime.record import Output, Record
-from shared.timestamps import milliseconds
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 from services.dedup.conflicts import Conflict
-from shared.mongo import IndexModel, Mongo, UpdateOne
+from shared.store.mongo import IndexModel, Mongo, UpdateOne
 
 CONFLICTS = "conflicts"
 

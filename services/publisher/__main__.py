@@ -3,7 +3,7 @@
 import sys
 
 from services.publisher.app import run
-from shared.settings import settings_or_exit
+from shared.process.settings import settings_or_exit
 
 if __name__ == "__main__":
     sys.exit(run(settings_or_exit()))

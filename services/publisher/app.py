@@ -8,19 +8,19 @@ from services.publisher.editions import EditionStore
 from services.publisher.finalise import Finaliser
 from services.publisher.handler import PublisherHandler
 from services.publisher.store import RollStore
-from shared import signing
 from shared.commands.feed import CommandFeed
 from shared.contracts.topics import Topic
-from shared.metrics import Metrics
-from shared.mongo import Mongo
-from shared.progress import ProgressStore
-from shared.reference import ReferenceStore
+from shared.crypto import signing
+from shared.process.errors import StopService
+from shared.process.metrics import Metrics
+from shared.process.settings import Settings
+from shared.reference.files import ReferenceStore
 from shared.runtime.consumer import ConsumerSpec
-from shared.runtime.errors import StopService
 from shared.runtime.first_records import FirstRecords
 from shared.runtime.outputs import Outputs
 from shared.runtime.service import Service, run_created
-from shared.settings import Settings
+from shared.store.mongo import Mongo
+from shared.store.progress import ProgressStore
 
 SERVICE = "publisher"
 GROUP = "rollstream-publisher"

@@ -12,7 +12,7 @@ from services.publisher.roll import Refusal, Ruling, absence, rule
 from services.publisher.seating import seat
 from services.publisher.store import RollStore
 from shared.commands.state import PairKey, State
-from shared.reference import Stations
+from shared.reference.files import Stations
 
 
 @dataclass(slots=True)

@@ -8,7 +8,7 @@ from services.publisher.lists import Edition, StationList, Totals
 from services.publisher.registrations import Registration
 from services.publisher.roll import Refusal
 from shared.commands.state import FinaliseRequest, Verdict
-from shared.mongo import IndexModel, Mongo, ReplaceOne, UpdateOne
+from shared.store.mongo import IndexModel, Mongo, ReplaceOne, UpdateOne
 
 COMMANDS = "commands"
 ROLLS = "rolls"

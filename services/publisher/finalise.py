@@ -24,16 +24,16 @@ from services.publisher.lists import (
 from services.publisher.manifests import ManifestTopic
 from services.publisher.roll import Refusal
 from services.publisher.store import RollStore
-from shared import signing
 from shared.commands.feed import CommandFeed
 from shared.commands.state import FinaliseRequest, State
-from shared.metrics import Metrics
-from shared.reference import MissingReference, ReferenceStore
-from shared.runtime.errors import StopService
+from shared.crypto import signing
+from shared.process.errors import StopService
+from shared.process.metrics import Metrics
+from shared.process.settings import Settings
+from shared.reference.files import MissingReference, ReferenceStore
 from shared.runtime.outages import is_outage
 from shared.runtime.outputs import Outputs
 from shared.runtime.record import Output
-from shared.settings import Settings
 
 CAUSES = ("epoch", "reference", "signing_key")
 LISTS_AT_ONCE = 50

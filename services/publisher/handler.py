@@ -13,10 +13,10 @@ from shared.contracts.cloudevents import header
 from shared.contracts.events import EventType, Marker
 from shared.contracts.identity import ordered_pair
 from shared.contracts.outputs import Checked
-from shared.metrics import Metrics
-from shared.progress import ProgressStore
-from shared.runtime.errors import StopService
+from shared.process.errors import StopService
+from shared.process.metrics import Metrics
 from shared.runtime.record import Record
+from shared.store.progress import ProgressStore
 
 JUDGING_PARTITION = 0
 """Who holds it judges."""

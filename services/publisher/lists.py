@@ -11,10 +11,10 @@ from typing import Any, Protocol
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from services.publisher.registrations import Registration
-from shared import merkle, signing
 from shared.commands.state import FinaliseRequest
+from shared.contracts.plain_json import plain_canonical
 from shared.contracts.topics import Topic, partition_for
-from shared.plain_json import plain_canonical
+from shared.crypto import merkle, signing
 from shared.runtime.record import Output
 
 

@@ -7,15 +7,15 @@ from aiokafka import TopicPartition
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from services.publisher.lists import Edition
-from shared import signing
 from shared.contracts import strict_json
 from shared.contracts.lists import RollManifest
 from shared.contracts.topics import Topic
+from shared.crypto import signing
+from shared.process.errors import TransientError
+from shared.process.settings import Settings
 from shared.runtime.clients import connection_options, reader_options
-from shared.runtime.errors import TransientError
 from shared.runtime.outages import is_outage
 from shared.runtime.tolerant import TolerantConsumer
-from shared.settings import Settings
 
 READ_SECONDS = 120.0
 """How long reading all of the topic may take."""

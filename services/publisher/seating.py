@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from services.publisher.registrations import Registration
-from shared.reference import Station, Stations
+from shared.reference.files import Station, Stations
 
 
 @dataclass(frozen=True, slots=True)

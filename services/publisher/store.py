@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from services.publisher.registrations import Document, Registration, as_of
 from shared.commands.state import PairKey
 from shared.contracts.identity import claim_id
-from shared.mongo import IndexModel, Mongo, ReplaceOne, UpdateOne
-from shared.runtime.errors import NotYet
+from shared.process.errors import NotYet
+from shared.store.mongo import IndexModel, Mongo, ReplaceOne, UpdateOne
 
 ROLL = "roll"
 CLAIMS = "claims"

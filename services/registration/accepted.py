@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from services.registration.history import Version
-from shared.normalise import normalise_voter
-from shared.reference import Place
-from shared.timestamps import rfc3339
+from shared.contracts.normalise import normalise_voter
+from shared.contracts.timestamps import rfc3339
+from shared.reference.files import Place
 
 
 def accepted_record(

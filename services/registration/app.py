@@ -8,17 +8,17 @@ from services.registration.references import References
 from services.registration.store import Store
 from shared.commands.feed import CommandFeed
 from shared.contracts.topics import Topic
-from shared.metrics import Metrics
-from shared.mongo import Mongo
-from shared.progress import ProgressStore
-from shared.reference import ReferenceStore
+from shared.process.metrics import Metrics
+from shared.process.settings import Settings
+from shared.reference.files import ReferenceStore
 from shared.runtime.consumer import ConsumerSpec
 from shared.runtime.dead_letters import DeadLetterLimit
 from shared.runtime.first_records import FirstRecords
 from shared.runtime.group_offsets import GroupOffsets
 from shared.runtime.outputs import Outputs
 from shared.runtime.service import Service, run_created
-from shared.settings import Settings
+from shared.store.mongo import Mongo
+from shared.store.progress import ProgressStore
 
 GROUP = "rollstream-registration"
 

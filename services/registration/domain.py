@@ -13,9 +13,9 @@ from shared.contracts.events import BatchClosed, EventType, Registration, Remova
 from shared.contracts.fields import FieldError
 from shared.contracts.identity import data_hash, sha256_hex, without_nulls
 from shared.contracts.outputs import RejectionReason as Reason
+from shared.contracts.plain_json import plain_canonical
 from shared.contracts.topics import partition_for
-from shared.plain_json import plain_canonical
-from shared.reference import Gazetteer, Place, Stations
+from shared.reference.files import Gazetteer, Place, Stations
 
 MOST_VERSIONS = 200
 """Versions of a registration after which only a removal is taken, and closes of a batch."""

@@ -18,13 +18,13 @@ from services.registration.rebuild import Rebuild
 from services.registration.references import References
 from services.registration.store import Store
 from shared.commands.feed import CommandFeed
-from shared.metrics import Metrics
-from shared.progress import ProgressStore
+from shared.process.errors import NotYet
+from shared.process.metrics import Metrics
 from shared.runtime.dead_letters import DeadLetterLimit, dead_letter
-from shared.runtime.errors import NotYet
 from shared.runtime.outputs import Outputs
 from shared.runtime.record import Output, Record
 from shared.runtime.rounds import rounds
+from shared.store.progress import ProgressStore
 
 SERVICE = "registration"
 _MOST_TRIES = 20

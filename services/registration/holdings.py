@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from services.registration.markers import Epochs
-from shared.runtime.errors import NotYet
+from shared.process.errors import NotYet
 
 
 @dataclass(slots=True)

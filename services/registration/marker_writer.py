@@ -7,12 +7,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from services.registration.holdings import Holding, Holdings
 from services.registration.markers import signed_marker
-from shared import signing
 from shared.commands.feed import CommandFeed
-from shared.runtime.errors import StopService, TransientError
+from shared.crypto import signing
+from shared.process.errors import StopService, TransientError
+from shared.process.settings import MarkerSettings
 from shared.runtime.outputs import Outputs
 from shared.runtime.record import Output
-from shared.settings import MarkerSettings
 
 _LOOK_EVERY_S = 0.2
 _COMPLAIN_EVERY_S = 30.0

@@ -7,13 +7,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pydantic import ValidationError
 
 from services.registration.intake import Incoming
-from shared.commands.officers import Officer, command_headers, signed_by
 from shared.commands.state import State
 from shared.contracts.cloudevents import encode, header
 from shared.contracts.commands import OFFICER_HEADER, SIGNATURE_HEADER
 from shared.contracts.events import EventType, Marker
+from shared.contracts.plain_json import plain_canonical
 from shared.contracts.topics import Topic
-from shared.plain_json import plain_canonical
+from shared.reference.officers import Officer, command_headers, signed_by
 from shared.runtime.record import Output, Record
 
 

@@ -7,8 +7,8 @@ from services.registration.domain import Accepted, Closed, Ignored, Judgement, R
 from services.registration.intake import DeadLetter, Incoming
 from shared.contracts.events import Marker
 from shared.contracts.outputs import Outcome
+from shared.contracts.timestamps import rfc3339
 from shared.runtime.record import Record
-from shared.timestamps import rfc3339
 
 
 @dataclass(frozen=True, slots=True)

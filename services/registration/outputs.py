@@ -8,10 +8,10 @@ from services.registration.domain import Accepted, Rejected
 from services.registration.intake import Incoming
 from shared.contracts.cloudevents import encode
 from shared.contracts.outputs import OutputType
+from shared.contracts.plain_json import plain_canonical
+from shared.contracts.timestamps import rfc3339
 from shared.contracts.topics import Topic, partition_for
-from shared.plain_json import plain_canonical
 from shared.runtime.record import Output
-from shared.timestamps import rfc3339
 
 
 class OutputBuilder:

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 
-from shared.progress import ProgressStore
+from shared.store.progress import ProgressStore
 
 Committed = Callable[[], Awaitable[Mapping[int, int]]]
 """Asks for the group's committed offset of every partition, whoever holds it."""

@@ -4,9 +4,9 @@ import asyncio
 
 from services.registration.domain import Reference
 from shared.commands.feed import CommandFeed
-from shared.metrics import Metrics
-from shared.reference import MissingReference, ReferenceStore
-from shared.runtime.errors import NotYet
+from shared.process.errors import NotYet
+from shared.process.metrics import Metrics
+from shared.reference.files import MissingReference, ReferenceStore
 
 _LOOK_EVERY_S = 0.5
 

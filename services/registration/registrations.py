@@ -5,7 +5,7 @@ from typing import Any, Self
 
 from services.registration.domain import Accepted
 from services.registration.history import Version
-from shared.runtime.errors import StopService
+from shared.process.errors import StopService
 
 
 class Registration:

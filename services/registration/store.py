@@ -7,8 +7,8 @@ from services.registration.batches import SETS
 from services.registration.history import Close
 from services.registration.markers import Epochs
 from services.registration.registrations import Registration
-from shared.mongo import IndexModel, Mongo, ReplaceOne, UpdateOne
-from shared.runtime.errors import NotYet
+from shared.process.errors import NotYet
+from shared.store.mongo import IndexModel, Mongo, ReplaceOne, UpdateOne
 
 REGISTRATIONS = "registrations"
 OUTCOMES = "outcomes"

@@ -7,11 +7,11 @@ import structlog
 
 from shared.commands.fold import Message, State, apply, empty
 from shared.contracts.topics import Topic
-from shared.metrics import Metrics
-from shared.reference import MissingReference, ReferenceStore
+from shared.process.metrics import Metrics
+from shared.process.settings import Settings
+from shared.reference.files import MissingReference, ReferenceStore
 from shared.runtime.feed import TopicFeed
 from shared.runtime.record import Record
-from shared.settings import Settings
 
 
 class CommandFeed:

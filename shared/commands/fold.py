@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from shared.commands.message import Message, shown
-from shared.commands.officers import Officer, parse_officers, signed_by
 from shared.commands.state import (
     Adoption,
     Change,
@@ -36,7 +35,8 @@ from shared.contracts.commands import (
     parse,
 )
 from shared.contracts.identity import sha256_hex
-from shared.reference import InvalidReference, validate
+from shared.reference.files import InvalidReference, validate
+from shared.reference.officers import Officer, parse_officers, signed_by
 
 __all__ = [
     "REASONS",
@@ -55,7 +55,7 @@ __all__ = [
 ]
 
 Resolve = Callable[[str, str], bytes]
-"""kind, SHA-256 → the file's bytes. Raises shared.reference.MissingReference."""
+"""kind, SHA-256 → the file's bytes. Raises shared.reference.files.MissingReference."""
 
 REASONS = {
     "unknown_type": "no such command",

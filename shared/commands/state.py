@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from shared.commands.officers import Officer
 from shared.contracts.commands import REFERENCE_KINDS, Finalised, ReferenceKind
 from shared.contracts.identity import CHAIN_START, VersionId
+from shared.reference.officers import Officer
 
 PairKey = tuple[VersionId, VersionId]
 """Two versions, the smaller registration id first: what a decision is about."""

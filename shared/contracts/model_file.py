@@ -38,7 +38,7 @@ LEVELS: Mapping[str, tuple[str, ...]] = {
 PARTS = (
     "names", "family", "given", "year", "day", "sex", "commune", "district", "document", "phone",
 )  # fmt: skip
-"""What a blocking key can be made of; `services.dedup.keys` says how."""
+"""What a blocking key can be made of; `matching.keys` says how."""
 
 COUNTED = frozenset(PARTS) - {"names"}
 """The parts whose frequencies a model gives; `names` are a family and a given name."""

@@ -19,7 +19,7 @@ from aiokafka.errors import KafkaConnectionError, KafkaError
 from aiokafka.helpers import create_ssl_context
 
 from shared.contracts.topics import MOST_MESSAGE_LIMITS
-from shared.settings import KafkaSettings, Settings
+from shared.process.settings import KafkaSettings, Settings
 
 
 def _ssl_context(kafka: KafkaSettings) -> ssl.SSLContext | None:

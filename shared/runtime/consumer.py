@@ -25,15 +25,15 @@ from aiokafka.errors import (
     UnknownMemberIdError,
 )
 
-from shared.health import Health
-from shared.logging import describe
-from shared.metrics import Metrics
-from shared.runtime.errors import StopService
+from shared.process.errors import StopService
+from shared.process.health import Health
+from shared.process.logging import describe
+from shared.process.metrics import Metrics
+from shared.process.settings import Settings
 from shared.runtime.outages import is_outage, server_of
 from shared.runtime.positions import Positions, check_bounds
 from shared.runtime.record import Record
 from shared.runtime.tolerant import TolerantConsumer
-from shared.settings import Settings
 
 _REBALANCED = (CommitFailedError, IllegalGenerationError, UnknownMemberIdError, RebalanceInProgressError)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from datetime import UTC, datetime
 
-from shared.runtime.errors import StopService
+from shared.process.errors import StopService
 from shared.runtime.record import Output, Record
 
 

@@ -8,13 +8,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from shared.metrics import Metrics
+from shared.process.errors import NotYet, StopService, TransientError
+from shared.process.metrics import Metrics
+from shared.process.settings import Settings
 from shared.runtime.clients import connection_options, make_reader, reader_options
-from shared.runtime.errors import NotYet, StopService, TransientError
 from shared.runtime.outages import is_outage
 from shared.runtime.record import Record
 from shared.runtime.tolerant import TolerantConsumer
-from shared.settings import Settings
 
 POLL_MS = 500
 SILENT_SECONDS = 15.0

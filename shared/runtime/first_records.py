@@ -8,10 +8,10 @@ from collections.abc import Collection
 
 from aiokafka import TopicPartition
 
+from shared.process.settings import Settings
 from shared.runtime.clients import make_reader
 from shared.runtime.record import Record
 from shared.runtime.tolerant import read_leniently
-from shared.settings import Settings
 
 
 def first_record_sha256(record: Record) -> str:
@@ -23,7 +23,7 @@ def first_record_sha256(record: Record) -> str:
 
 
 class FirstRecords:
-    """Reads the first record of partitions of one topic; see `shared.progress.FirstRecords`."""
+    """Reads the first record of partitions of one topic; see `shared.store.progress.FirstRecords`."""
 
     def __init__(self, settings: Settings, topic: str, client_id: str) -> None:
         self._settings = settings

@@ -7,8 +7,8 @@ import asyncio
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
+from shared.process.settings import Settings
 from shared.runtime.clients import admin_options
-from shared.settings import Settings
 
 
 class GroupOffsets:

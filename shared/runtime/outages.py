@@ -6,8 +6,8 @@ import socket
 
 from aiokafka.errors import KafkaError, KafkaTimeoutError, KafkaUnavailableError
 
-from shared.mongo import is_store_outage
-from shared.runtime.errors import NotYet, TransientError
+from shared.process.errors import NotYet, TransientError
+from shared.store.mongo import is_store_outage
 
 
 def is_outage(error: BaseException) -> bool:

@@ -16,10 +16,10 @@ from aiokafka.errors import (
     TopicAuthorizationFailedError,
 )
 
+from shared.process.errors import StopService, TransientError
+from shared.process.settings import Settings
 from shared.runtime.clients import make_producer, topics_missing
-from shared.runtime.errors import StopService, TransientError
 from shared.runtime.record import Output
-from shared.settings import Settings
 
 _PERMANENT = (
     ClusterAuthorizationFailedError,

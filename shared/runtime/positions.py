@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from aiokafka import TopicPartition
 
-from shared.metrics import Metrics
-from shared.runtime.errors import StopService
+from shared.process.errors import StopService
+from shared.process.metrics import Metrics
 from shared.runtime.record import Record
 
 

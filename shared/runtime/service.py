@@ -15,17 +15,17 @@ import structlog
 import uvicorn
 from aiokafka import AIOKafkaConsumer
 
-from shared.health import Health, HealthApp
-from shared.logging import configure_logging, describe
-from shared.metrics import Metrics
-from shared.mongo import Mongo
-from shared.progress import ProgressStore
+from shared.process.errors import StopService, StoreRolledBack, TransientError
+from shared.process.health import Health, HealthApp
+from shared.process.logging import configure_logging, describe
+from shared.process.metrics import Metrics
+from shared.process.settings import Settings
 from shared.runtime.clients import make_reader, topics_missing
 from shared.runtime.consumer import ConsumerSpec, GroupMember
-from shared.runtime.errors import StopService, StoreRolledBack, TransientError
 from shared.runtime.outages import is_outage
 from shared.runtime.subscription import Subscription
-from shared.settings import Settings
+from shared.store.mongo import Mongo
+from shared.store.progress import ProgressStore
 
 Hook = Callable[[], Awaitable[None]]
 

@@ -4,10 +4,10 @@ from collections.abc import AsyncIterator
 
 from aiokafka import TopicPartition
 
+from shared.process.settings import Settings
 from shared.runtime.clients import connection_options, reader_options
 from shared.runtime.record import Record
 from shared.runtime.tolerant import TolerantConsumer
-from shared.settings import Settings
 
 
 async def read_topic(

@@ -12,11 +12,11 @@ from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 from faststream.kafka.message import KafkaAckableMessage
 
+from shared.process.settings import Settings
 from shared.runtime.clients import connection_options, group_options, reader_options
 from shared.runtime.consumer import ConsumerSpec, GroupMember
 from shared.runtime.record import Record
 from shared.runtime.tolerant import TolerantConsumer
-from shared.settings import Settings
 
 
 class _MemberConsumer(TolerantConsumer):

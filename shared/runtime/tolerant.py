@@ -35,7 +35,7 @@ from aiokafka.record.default_records import _DefaultRecordBatchPy
 from aiokafka.record.legacy_records import LegacyRecordBatch
 from aiokafka.record.util import decode_varint
 
-from shared.runtime.errors import StopService
+from shared.process.errors import StopService
 from shared.runtime.record import Record
 
 # More empty records for one unreadable batch than any producer sends: the batch header itself is wrong.

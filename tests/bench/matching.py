@@ -10,11 +10,11 @@ from collections import Counter
 from collections.abc import Set
 from dataclasses import dataclass, field
 
-from cli.generator import DEMO_RATES, Rates, Stream, generate_stream
-from services.dedup.matching import Matcher
-from services.dedup.model import default_model_bytes, load_model
-from services.dedup.train import versions
-from services.dedup.version import Version
+from matching.matching import Matcher
+from matching.model import default_model_bytes, load_model
+from matching.version import Version
+from simulator import DEMO_RATES, Rates, Stream, generate_stream
+from tools.train_model import versions
 
 Pair = tuple[str, str]
 BATCH = 500

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from cli.demo import steps
-from cli.demo.processes import SERVICES, stop_service
-from cli.engines import Engines, LocalEngine
-from tests.mid_batch import copies_of_lists, freeze_in_mid_batch, freeze_while_publishing, starts_of
-from tests.pipeline import Pipeline, pipeline
+from demo import steps
+from demo.processes import SERVICES, stop_service
+from engines import Engines, LocalEngine
+from tests.kit.mid_batch import copies_of_lists, freeze_in_mid_batch, freeze_while_publishing, starts_of
+from tests.kit.pipeline import Pipeline, pipeline
 
 SHORT_SESSION = {
     "ROLLSTREAM_RUNTIME__SESSION_TIMEOUT_MS": "6000",

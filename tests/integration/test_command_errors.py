@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from services.dedup.model import default_model_bytes
-from tests.terminal import NOBODY, Terminal
+from matching.model import default_model_bytes
+from tests.kit.terminal import NOBODY, Terminal
 
 
 async def test_a_capture_file_is_checked_by_line_path_and_rule(tmp_path: Path) -> None:

@@ -5,11 +5,11 @@ import json
 import signal
 from pathlib import Path
 
-from cli.demo.processes import running_services, wait_live
-from cli.demo.waiting import settled
-from cli.engines import Engines, LocalEngine
-from shared.settings import KafkaSettings, Settings
-from tests.terminal import REGISTER, Terminal, officer, settings_for
+from demo.processes import running_services, wait_live
+from demo.waiting import settled
+from engines import Engines, LocalEngine
+from shared.process.settings import KafkaSettings, Settings
+from tests.kit.terminal import REGISTER, Terminal, officer, settings_for
 
 
 async def test_a_register_from_its_first_key_to_its_verified_lists(

@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from cli.engines import Engines, LocalEngine, embedded_engines, guard
-from tests.compose import SERVICES, compose
+from engines import Engines, LocalEngine, embedded_engines, guard
+from tests.kit.compose import SERVICES, compose
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -4,11 +4,17 @@ from pathlib import Path
 
 import pytest
 
-from cli.demo import steps
-from cli.demo.waiting import group_lags
-from cli.engines import Engines, LocalEngine
-from tests.mid_batch import TOPIC_OF, copies_of_lists, freeze_while_publishing, kill_in_mid_batch, starts_of
-from tests.pipeline import pipeline
+from demo import steps
+from demo.waiting import group_lags
+from engines import Engines, LocalEngine
+from tests.kit.mid_batch import (
+    TOPIC_OF,
+    copies_of_lists,
+    freeze_while_publishing,
+    kill_in_mid_batch,
+    starts_of,
+)
+from tests.kit.pipeline import pipeline
 
 
 @pytest.mark.parametrize("name", ["registration", "dedup", "publisher"])

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from cli.demo.processes import RunningService
-from tests.terminal import REGISTER, Terminal
+from demo.processes import RunningService
+from tests.kit.terminal import REGISTER, Terminal
 
 FIGURES = {
     *("events", "accepted", "ignored", "rejected", "dead_lettered", "unaccounted", "wrong_outcome"),

@@ -8,14 +8,14 @@ from typing import Any
 
 from aiokafka import TopicPartition
 
-from cli.demo.measure import read_all
-from cli.engines import Engines, LocalEngine
-from cli.topics import partitions_of
+from client.topics import partitions_of
+from demo.measure import read_all
+from engines import Engines, LocalEngine
 from shared.contracts.topics import Topic
 from shared.runtime.clients import make_reader
 from shared.runtime.outputs import Outputs
-from tests.accepted import correction
-from tests.pipeline import Pipeline, pipeline
+from tests.kit.accepted import correction
+from tests.kit.pipeline import Pipeline, pipeline
 
 OUTPUTS = tuple(topic for topic in Topic if topic not in (Topic.EVENTS, Topic.COMMANDS))
 

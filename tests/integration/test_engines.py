@@ -17,16 +17,16 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from pydantic import SecretStr
 
-from cli.engines import EngineFailed, Engines, LocalEngine, embedded_engines, engines, guard
-from cli.engines.embedded import KAFKA_VARIABLE, MONGO_VARIABLE
-from cli.engines.engine import free_port
-from shared.mongo import InsertOne, Mongo
-from shared.settings import MongoSettings
+from engines import EngineFailed, Engines, LocalEngine, embedded_engines, engines, guard
+from engines.embedded import KAFKA_VARIABLE, MONGO_VARIABLE
+from engines.engine import free_port
+from shared.process.settings import MongoSettings
+from shared.store.mongo import InsertOne, Mongo
 
 PROGRAM = """
 import asyncio, sys, threading
 from pathlib import Path
-from cli.engines import embedded_engines
+from engines import embedded_engines
 
 async def stay():
     async with embedded_engines(Path(sys.argv[1])) as engines:
@@ -55,7 +55,7 @@ input()
 SERVICE = """
 import asyncio, sys
 from pathlib import Path
-from cli.demo.processes import start_service
+from demo.processes import start_service
 
 async def stay():
     program = "import time; print('on', flush=True); time.sleep(60)"
@@ -227,7 +227,7 @@ async def test_a_server_that_does_not_end_when_asked_is_killed_in_the_end(
 
 
 async def test_two_processes_never_share_a_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cli.engines.embedded.LOCK_SECONDS", 0.2)
+    monkeypatch.setattr("engines.embedded.LOCK_SECONDS", 0.2)
     with _another_process(PROGRAM, tmp_path) as (_, pids):
         with pytest.raises(EngineFailed, match="another process"):
             async with embedded_engines(tmp_path):
@@ -247,7 +247,7 @@ async def test_a_server_that_cannot_start_says_why_and_where_its_log_is(tmp_path
 async def test_a_server_that_never_answers_is_given_up_and_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cli.engines.engine.START_SECONDS", 1.0)
+    monkeypatch.setattr("engines.engine.START_SECONDS", 1.0)
 
     async def answers(_address: str) -> None: ...
 

@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from cli.demo import steps
-from cli.engines import Engines, LocalEngine
-from tests.pipeline import pipeline
+from demo import steps
+from engines import Engines, LocalEngine
+from tests.kit.pipeline import pipeline
 
 ROOT = Path(__file__).parents[2]
 

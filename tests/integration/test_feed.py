@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from shared.metrics import Metrics
+from shared.process.metrics import Metrics
 from shared.runtime import feed as feeds
 from shared.runtime.feed import TopicFeed
 from shared.runtime.record import Record
 from shared.runtime.tolerant import TolerantConsumer
-from tests.integration.runtime_kit import Topic, fresh_topic, quick_settings, until
-from tests.raw_records import Raw, raw_batch, send_raw
+from tests.kit.raw_records import Raw, raw_batch, send_raw
+from tests.kit.runtime_kit import Topic, fresh_topic, quick_settings, until
 
 
 @contextlib.asynccontextmanager

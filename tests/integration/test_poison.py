@@ -10,13 +10,13 @@ import pytest
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import UnknownError
 
-from cli.demo.measure import read_all, stored_outcomes
-from cli.demo.processes import RunningService, ServiceFailed
-from cli.engines import Engines, LocalEngine
-from cli.generator.wire import to_record
+from client.wire import to_record
+from demo.measure import read_all, stored_outcomes
+from demo.processes import RunningService, ServiceFailed
+from engines import Engines, LocalEngine
 from shared.contracts.topics import Topic, partition_for
-from tests.pipeline import Pipeline, pipeline
-from tests.raw_records import Raw, raw_batch, send_raw
+from tests.kit.pipeline import Pipeline, pipeline
+from tests.kit.raw_records import Raw, raw_batch, send_raw
 
 PARTITION = 1
 CANARY = b"CANARY-012345678"

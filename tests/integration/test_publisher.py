@@ -11,22 +11,22 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from cli.engines import Engines, LocalEngine
-from cli.lists import Follower
-from cli.verify import verify_paths
+from client.lists import Follower
+from client.verify import verify_paths
+from engines import Engines, LocalEngine
 from services.publisher.app import create_app
-from shared import signing
 from shared.contracts.topics import Topic
+from shared.crypto import signing
+from shared.process.settings import SigningSettings
 from shared.runtime.outputs import Outputs
 from shared.runtime.record import Output
 from shared.runtime.service import ServiceRun
-from shared.settings import SigningSettings
-from tests.checked_records import checked_output, digest_of, marker_output
-from tests.command_log import key_of
-from tests.integration.registration_register import Register, new_register
-from tests.integration.runtime_kit import Running, until
+from tests.kit.checked_records import checked_output, digest_of, marker_output
+from tests.kit.command_log import key_of
+from tests.kit.registration_kit import PARTITIONS
+from tests.kit.registration_register import Register, new_register
+from tests.kit.runtime_kit import Running, until
 from tests.reference.verifier import verify_list
-from tests.registration_kit import PARTITIONS
 
 KEY = key_of("signer").public_key()
 COLLECTIONS = ("roll", "claims", "epochs", "commands", "rolls", "lists", "progress")

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from cli.demo.measure import read_all
-from cli.demo.processes import SERVICES
-from cli.engines import Engines, LocalEngine
+from demo.measure import read_all
+from demo.processes import SERVICES
+from engines import Engines, LocalEngine
 from shared.contracts.topics import Topic
-from tests.mid_batch import starts_of
-from tests.pipeline import pipeline
+from tests.kit.mid_batch import starts_of
+from tests.kit.pipeline import pipeline
 from tests.reference.verifier import verify_list
 
 

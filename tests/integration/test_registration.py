@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
-from cli.engines import Engines, LocalEngine, embedded_engines
+from engines import Engines, LocalEngine, embedded_engines
 from shared.contracts import outputs
 from shared.contracts.events import EventType as Type
 from shared.contracts.topics import Topic
 from shared.runtime.record import Record
 from tests.conftest import running
-from tests.integration.registration_register import Register, new_register, values
-from tests.integration.runtime_kit import Running, until
-from tests.registration_kit import DEVICE, PARTITIONS, batch_closed, event, raw, registration, removal
+from tests.kit.registration_kit import DEVICE, PARTITIONS, batch_closed, event, raw, registration, removal
+from tests.kit.registration_register import Register, new_register, values
+from tests.kit.runtime_kit import Running, until
 
 BATCH = "D-0042/D-0042-20261020-1"
 

@@ -9,16 +9,16 @@ from typing import Any
 
 import pytest
 
-from cli.engines import Engines, LocalEngine, embedded_engines
+from engines import Engines, LocalEngine, embedded_engines
 from services.registration.markers import signed_marker
 from shared.contracts.events import EventType as Type
 from shared.contracts.topics import Topic
 from shared.runtime.record import Record
-from tests.command_log import REGISTER, key_of
 from tests.conftest import running
-from tests.integration.registration_register import Register, new_register
-from tests.integration.runtime_kit import until
-from tests.registration_kit import PARTITIONS, event, raw, registration
+from tests.kit.command_log import REGISTER, key_of
+from tests.kit.registration_kit import PARTITIONS, event, raw, registration
+from tests.kit.registration_register import Register, new_register
+from tests.kit.runtime_kit import until
 
 
 @pytest.fixture(scope="module")

@@ -17,14 +17,13 @@ from services.registration.registrations import Registration
 from services.registration.store import Store
 from shared.contracts.events import EventType as Type
 from shared.contracts.topics import Topic
-from shared.metrics import Metrics
-from shared.mongo import Mongo
+from shared.process.errors import TransientError
+from shared.process.metrics import Metrics
+from shared.process.settings import MongoSettings
 from shared.runtime.dead_letters import DeadLetterLimit
-from shared.runtime.errors import TransientError
 from shared.runtime.record import Output, Record
-from shared.settings import MongoSettings
-from tests.integration.registration_register import values
-from tests.registration_kit import (
+from shared.store.mongo import Mongo
+from tests.kit.registration_kit import (
     PARTITIONS,
     REFERENCE,
     REGISTRATION,
@@ -33,6 +32,7 @@ from tests.registration_kit import (
     incoming,
     registration,
 )
+from tests.kit.registration_register import values
 
 BATCH = "D-0042/D-0042-20261020-1"
 

@@ -17,13 +17,14 @@ from urllib.parse import urlsplit
 import pytest
 from aiokafka.admin import NewTopic
 
-from cli.engines import guard
-from shared.mongo import Mongo
-from shared.progress import COLLECTION, ProgressStore
-from shared.runtime.errors import StopService, TransientError
+from engines import guard
+from shared.process.errors import StopService, TransientError
+from shared.process.settings import Settings
 from shared.runtime.record import Record
-from shared.settings import Settings
-from tests.integration.runtime_kit import (
+from shared.store.mongo import Mongo
+from shared.store.progress import COLLECTION, ProgressStore
+from tests.kit.raw_records import Raw, raw_batch, send_raw
+from tests.kit.runtime_kit import (
     Proxy,
     Remembers,
     Topic,
@@ -33,7 +34,6 @@ from tests.integration.runtime_kit import (
     settled_to,
     until,
 )
-from tests.raw_records import Raw, raw_batch, send_raw
 
 
 def _numbers(first: int, last: int) -> bytes:
@@ -312,9 +312,7 @@ async def _process(engines: Any, topic: Topic, seconds: str) -> AsyncIterator[as
         "ROLLSTREAM_RUNTIME__STOP_TIMEOUT_S": "1.5",
     }
     process = await asyncio.create_subprocess_exec(
-        *guard.tied(
-            [sys.executable, "-m", "tests.integration.runtime_process", topic.name, topic.group, seconds]
-        ),
+        *guard.tied([sys.executable, "-m", "tests.kit.runtime_process", topic.name, topic.group, seconds]),
         env=env,
         stdout=asyncio.subprocess.PIPE,
     )

@@ -12,8 +12,8 @@ from aiokafka.errors import UnknownError
 from shared.runtime.dead_letters import dead_letter
 from shared.runtime.outputs import Outputs
 from shared.runtime.record import Output
-from tests.integration.runtime_kit import Remembers, fresh_topic, quick_settings, running, settled_to, until
-from tests.raw_records import Raw, raw_batch, send_raw
+from tests.kit.raw_records import Raw, raw_batch, send_raw
+from tests.kit.runtime_kit import Remembers, fresh_topic, quick_settings, running, settled_to, until
 
 
 async def _read(engines: Any, batches: Sequence[bytes], count: int) -> tuple[Remembers, int | None]:

@@ -17,11 +17,12 @@ from aiokafka.errors import (
     UnknownMemberIdError,
 )
 
-from shared.mongo import AutoReconnect
-from shared.runtime.errors import NotYet, StopService, TransientError
+from shared.process.errors import NotYet, StopService, TransientError
 from shared.runtime.record import Record
 from shared.runtime.subscription import _MemberConsumer
-from tests.integration.runtime_kit import (
+from shared.store.mongo import AutoReconnect
+from tests.kit.raw_records import Raw, raw_batch, send_raw
+from tests.kit.runtime_kit import (
     Remembers,
     fresh_topic,
     quick_settings,
@@ -29,7 +30,6 @@ from tests.integration.runtime_kit import (
     settled_to,
     until,
 )
-from tests.raw_records import Raw, raw_batch, send_raw
 
 SERVERS = ("kafka", "mongo")
 

@@ -9,17 +9,17 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import OutOfOrderSequenceNumber
 
-from shared.mongo import IndexModel, InsertOne, Mongo, StoreWriteError, UpdateOne
-from shared.progress import COLLECTION, ProgressStore
+from shared.process.errors import StopService, StoreRolledBack, TransientError
+from shared.process.settings import Settings
 from shared.runtime.clients import make_reader, producer_options
-from shared.runtime.errors import StopService, StoreRolledBack, TransientError
 from shared.runtime.first_records import FirstRecords
 from shared.runtime.group_offsets import GroupOffsets
 from shared.runtime.outputs import Outputs
 from shared.runtime.record import Output
-from shared.settings import Settings
-from tests.integration.runtime_kit import fresh_topic, quick_settings
-from tests.raw_records import Raw, raw_batch, send_raw
+from shared.store.mongo import IndexModel, InsertOne, Mongo, StoreWriteError, UpdateOne
+from shared.store.progress import COLLECTION, ProgressStore
+from tests.kit.raw_records import Raw, raw_batch, send_raw
+from tests.kit.runtime_kit import fresh_topic, quick_settings
 
 
 @pytest.fixture

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from cli.demo.measure import ordered, read_all
-from cli.demo.processes import RunningService, start_service, wait_live
-from cli.demo.waiting import group_lags
-from cli.engines import Engines, LocalEngine
+from demo.measure import ordered, read_all
+from demo.processes import RunningService, start_service, wait_live
+from demo.waiting import group_lags
+from engines import Engines, LocalEngine
 from shared.contracts.topics import Topic
 from shared.runtime.outputs import Outputs
-from tests.accepted import accepted, voter
-from tests.pipeline import Pipeline, pipeline
+from tests.kit.accepted import accepted, voter
+from tests.kit.pipeline import Pipeline, pipeline
 
 PAIRS = 300
 OWNED = re.compile(r'rollstream_consumer_lag_records\{partition="(\d+)"')
@@ -56,7 +56,7 @@ async def test_pairs_sent_at_the_same_moment_to_two_workers_are_found_because_th
     fresh_engines: Engines[LocalEngine], tmp_path: Path, mode: str
 ) -> None:
     async with pipeline(fresh_engines, tmp_path, partitions=2) as register:
-        command = (sys.executable, "-m", "tests.slow_dedup", mode)
+        command = (sys.executable, "-m", "tests.kit.slow_dedup", mode)
         workers = {
             f"dedup-{n}": await start_service(
                 "dedup", register.environment, tmp_path / "logs", instance=n, command=command

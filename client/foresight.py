@@ -1,0 +1,80 @@
+"""What would become of commands if they were sent now: the fold of all that lies on the topic and of them."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+
+from client.commands import CommandNotSent, SignedCommand
+from client.output import progress
+from shared.commands.fold import REASONS, Message, Resolve, State, apply, empty, foresee
+from shared.contracts.commands import CommandType
+from shared.reference.files import MissingReference
+from shared.runtime.record import Record
+
+MANY = 2_000
+"""Messages whose signatures take so long to check that people see a bar."""
+
+ADVICE: Mapping[str, str] = {
+    "no_officers": "found it by `rollstream adopt --first`, or check ROLLSTREAM_REGISTER",
+    "unknown_officer": "name yourself by --officer as the officers file does",
+    "signature": "name your own private key by --key, and check ROLLSTREAM_REGISTER",
+    "role": "an officer who holds it must send this",
+    "unknown_command": "`rollstream status` shows the open ones",
+    "other_bytes": "several messages have this id, and the first one counts: approve another proposal",
+    "model_fixed": "go on with the model in force",
+    "settled": "`rollstream status` shows what came of it; propose it anew if it is still wanted",
+    "same_officer": "another officer must approve it",
+    "proposer": "an officer in force must propose it anew",
+    "invalid_file": "mend the file and adopt it anew",
+    "no_decision": "nothing is to be taken back; `rollstream status` shows whether it waits for approval",
+    "no_cut_off": "have the cut-off approved first",
+}
+"""What to do about each reason that a well-formed command can have."""
+
+
+def check(
+    register: str, records: Sequence[Record], commands: Iterable[SignedCommand], resolve: Resolve
+) -> str | None:
+    """Judge commands, of which one may approve another, as every service will.
+
+    Answers None, or why that is not possible here: a reference file is missing. Raises CommandNotSent, which
+    says why and what to do, where one would be refused.
+    """
+    state = empty(register)
+    try:
+        with progress("Checking", len(records), shown=len(records) > MANY) as bar:
+            for record in records:
+                apply(state, _message(record.offset, record), resolve)
+                bar.advance(bar.task_ids[0])
+        for command in commands:
+            message = _message(state.next_offset, command)
+            if reason := foresee(state, message, resolve) or _too_early(state, command):
+                raise CommandNotSent(f"Nothing was sent: {_why(state, reason)}")
+            apply(state, message, resolve)
+    except MissingReference as missing:
+        return f"{missing}, so whether this will be refused could not be checked here"
+    return None
+
+
+def _message(offset: int, lies: Record | SignedCommand) -> Message:
+    return Message.of_record(offset, 0, lies.headers, lies.value)
+
+
+def _too_early(state: State, command: SignedCommand) -> str | None:
+    """What only the publisher judges, and what is known here."""
+    data = json.loads(command.value)
+    if command.type == CommandType.APPROVED and (proposal := state.verdicts.get(data["command_id"])):
+        ce_type, data = proposal.command_type, proposal.data or {}
+    else:
+        ce_type = command.type
+    return "no_cut_off" if ce_type == CommandType.FINALISED and data["epoch"] not in state.cut_offs else None
+
+
+def _why(state: State, reason: str) -> str:
+    meaning = REASONS.get(reason, "the cut-off of its epoch has not taken effect")
+    if reason == "epoch":
+        advice = f"the next cut-off is that of epoch {state.last_cut_off + 1}"
+    elif reason == "reference":
+        advice = f"adopt {', '.join(state.missing_kinds())} first"
+    else:
+        advice = ADVICE.get(reason, "send the adoptions.jsonl that `rollstream init` wrote")
+    return f"it would be refused ({reason}): {meaning}. To do: {advice}."

@@ -1,0 +1,302 @@
+"""Offline verification of lists and manifests: nothing but the files and public keys."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from pydantic import BaseModel, ValidationError
+
+from shared.contracts import strict_json
+from shared.contracts.fields import field_errors
+from shared.contracts.identity import canonical
+from shared.contracts.lists import ProvinceManifest, RollManifest, StationList
+from shared.crypto import merkle, signing
+
+Kind = Literal["list", "province", "roll"]
+EditionName = tuple[str, str, int]
+"""Register, roll, version."""
+
+UNKNOWN_SIGNER = "the signature is not one of the given keys'"
+"""The fault of what may be right, and was signed by a key that was not given."""
+
+_MODELS: Mapping[Kind, type[BaseModel]] = {
+    "list": StationList,
+    "province": ProvinceManifest,
+    "roll": RollManifest,
+}
+
+
+class NoDocument(ValueError):
+    """The bytes are no list or manifest; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A list or a manifest; `content` is its JSON, `path` where it came from."""
+
+    kind: Kind
+    content: Mapping[str, Any]
+    path: str = ""
+
+    @property
+    def head(self) -> Mapping[str, Any]:
+        """The signed part."""
+        found: Mapping[str, Any] = self.content["list" if self.kind == "list" else "manifest"]
+        return found
+
+    @property
+    def edition(self) -> EditionName:
+        """Which version of which roll it belongs to."""
+        return self.head["register"], self.head["roll"], self.head["version"]
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """That a row is in a list: RFC 6962 inclusion, hashes in hex. `station` says in which."""
+
+    station: str
+    row: Mapping[str, Any]
+    index: int
+    size: int
+    path: tuple[str, ...]
+    root: str
+
+    def document(self) -> dict[str, Any]:
+        """As the contract writes it."""
+        return {
+            "row": self.row,
+            "index": self.index,
+            "size": self.size,
+            "path": list(self.path),
+            "root": self.root,
+        }
+
+
+@dataclass(slots=True)
+class Report:
+    """What was looked at, and what is wrong: (path, fault).
+
+    `whole` are the versions found complete with nothing wrong in them; of those in `parts` the roll manifest
+    was not among what was looked at, so that nobody can say whether they are.
+    """
+
+    lists: int = 0
+    manifests: int = 0
+    entries: int = 0
+    faults: list[tuple[str, str]] = field(default_factory=list)
+    whole: list[EditionName] = field(default_factory=list)
+    parts: list[EditionName] = field(default_factory=list)
+    proofs: list[tuple[str, Proof]] = field(default_factory=list)
+
+    @property
+    def good(self) -> bool:
+        """Whether there was something and nothing is wrong with it."""
+        return bool(self.lists or self.manifests) and not self.faults
+
+
+def read_document(raw: bytes, path: str = "") -> Document:
+    """Tell by its members what a message or file is. Raises NoDocument."""
+    try:
+        content = strict_json.loads(raw)
+    except strict_json.RefusedJSON as refused:
+        raise NoDocument(f"no JSON that can be read: {refused.code}") from None
+    members = set(content) if isinstance(content, dict) else set()
+    kind: Kind = "list" if "list" in members else "province" if "lists" in members else "roll"
+    try:
+        _MODELS[kind].model_validate(content)
+    except ValidationError as error:
+        first = field_errors(error)[0]
+        raise NoDocument(f"no list or manifest: {first['path']}: {first['rule']}") from None
+    return Document(kind, content, path)
+
+
+def faults_of(document: Document, keys: Sequence[Ed25519PublicKey]) -> list[str]:
+    """What is wrong with one document by itself; empty if it verifies with one of the keys."""
+    faults = []
+    signature = document.content["signature"]
+    if not any(signing.verify_json(key, document.head, signature) for key in keys):
+        faults.append(UNKNOWN_SIGNER)
+    return faults + (_list_faults(document) if document.kind == "list" else _manifest_faults(document))
+
+
+def edition_faults(documents: Iterable[Document]) -> list[tuple[str, str]]:
+    """What does not fit together in the documents of one version with its roll manifest: (path, fault)."""
+    by_kind: dict[Kind, dict[str, Document]] = {"list": {}, "province": {}, "roll": {}}
+    faults: list[tuple[str, str]] = []
+    for document in documents:
+        name = {"list": "station", "province": "province"}.get(document.kind)
+        key = document.head[name] if name else ""
+        other = by_kind[document.kind].setdefault(key, document)
+        if other.content != document.content:
+            faults.append((document.path, f"differs from {other.path}"))
+    roll = by_kind["roll"].get("")
+    if roll is None:
+        return [*faults, ("", "there is no roll manifest: the version is not published")]
+    faults += _compare_rows(
+        roll,
+        by_kind["province"],
+        {row[0]: row for row in roll.content["provinces"]},
+        lambda head: [head["province"], head["stations"], head["entries"], head["lists_root"]],
+    )
+    rows: dict[str, Any] = {}
+    for province, each in by_kind["province"].items():
+        for row in each.content["lists"]:
+            if row[0] in rows:
+                faults.append((each.path, f"{row[0]} is named in another province's manifest too"))
+            rows[row[0]] = row
+            made = by_kind["list"].get(row[0])
+            if made is not None and made.head["commune"][:2] != province:
+                faults.append((each.path, f"{row[0]} lies in another province"))
+    faults += _compare_rows(
+        roll,
+        by_kind["list"],
+        rows,
+        lambda head: [head["station"], head["count"], head["merkle_root"]],
+    )
+    excluded: dict[str, int] = {}
+    for each in by_kind["province"].values():
+        for reason, number in each.head["excluded"].items():
+            excluded[reason] = excluded.get(reason, 0) + number
+    if not faults and excluded != roll.head["excluded"]:
+        faults.append((roll.path, "excluded is not the provinces' sum"))
+    return faults + _on_two_lists(by_kind["list"].values())
+
+
+def inclusion_proof(document: Document, registration_id: str) -> Proof | None:
+    """The proof that a registration is among a list's entries; None if it is not."""
+    entries, removed = document.content["entries"], document.content["removed"]
+    for index, entry in enumerate(entries):
+        if entry["registration_id"] == registration_id:
+            rows = [canonical(row) for row in (*entries, *removed)]
+            path = tuple(step.hex() for step in merkle.inclusion_path(rows, index))
+            head = document.head
+            return Proof(head["station"], entry, index, len(rows), path, head["merkle_root"])
+    return None
+
+
+def verify_paths(paths: Iterable[Path], keys: Sequence[Ed25519PublicKey], voter: str | None = None) -> Report:
+    """Verify files, and all JSON files of folders; documents of one version also against each other.
+
+    With `voter`, a registration id, also prove where it stands.
+    """
+    report = Report()
+    editions: dict[EditionName, list[Document]] = {}
+    broken: set[EditionName] = set()
+    for path in _files(paths):
+        try:
+            document = read_document(path.read_bytes(), str(path))
+        except NoDocument as error:
+            report.faults.append((str(path), str(error)))
+            continue
+        faults = faults_of(document, keys)
+        report.faults += [(str(path), fault) for fault in faults]
+        editions.setdefault(document.edition, []).append(document)
+        if faults:
+            broken.add(document.edition)
+        if document.kind != "list":
+            report.manifests += 1
+            continue
+        report.lists += 1
+        report.entries += document.head["count"]
+        # A proof from a list that does not verify would prove nothing.
+        proof = inclusion_proof(document, voter) if voter and not faults else None
+        if proof is not None:
+            report.proofs.append((str(path), proof))
+    for name, documents in sorted(editions.items()):
+        if not any(document.kind == "roll" for document in documents):
+            report.parts.append(name)
+            continue
+        found = edition_faults(documents)
+        report.faults += found
+        if not found and name not in broken:
+            report.whole.append(name)
+    return report
+
+
+def load_keys(paths: Iterable[Path]) -> list[Ed25519PublicKey]:
+    """Public keys in PEM. Raises shared.crypto.signing.UnusableKey."""
+    return [signing.load_public_pem(path.read_bytes()) for path in paths]
+
+
+def _list_faults(document: Document) -> list[str]:
+    head, entries, removed = document.head, document.content["entries"], document.content["removed"]
+    faults = []
+    if (head["count"], head["removed_count"]) != (len(entries), len(removed)):
+        faults.append("count or removed_count is not the number of rows")
+    if merkle.root(canonical(row) for row in (*entries, *removed)).hex() != head["merkle_root"]:
+        faults.append("merkle_root is not that of the rows")
+    if [entry["serial"] for entry in entries] != list(range(1, len(entries) + 1)):
+        faults.append("serial numbers do not count from 1")
+    ids = [row["registration_id"] for row in (*entries, *removed)]
+    if len(set(ids)) != len(ids):
+        faults.append("a registration is on the list twice")
+    return faults
+
+
+def _manifest_faults(document: Document) -> list[str]:
+    head = document.head
+    name, root = ("lists", "lists_root") if document.kind == "province" else ("provinces", "roll_root")
+    rows = document.content[name]
+    faults = []
+    if merkle.root(canonical(list(row)) for row in rows).hex() != head[root]:
+        faults.append(f"{root} is not that of the rows")
+    if [row[0] for row in rows] != sorted({row[0] for row in rows}):
+        faults.append("the rows are not in order, each once")
+    if document.kind == "province":
+        stations, entries = len(rows), sum(row[1] for row in rows)
+    else:
+        stations, entries = sum(row[1] for row in rows), sum(row[2] for row in rows)
+    if (stations, entries) != (head["stations"], head["entries"]):
+        faults.append("stations or entries are not the rows' sum")
+    return faults
+
+
+_COMMON = ("register", "roll", "kind", "version", "epoch", "command_offset", "election")
+
+
+def _compare_rows(
+    roll: Document, documents: Mapping[str, Document], rows: Mapping[str, Any], row_of: Any
+) -> list[tuple[str, str]]:
+    """Whether there is exactly one document a row, and says the same."""
+    faults = []
+    for name in sorted({*documents, *rows}):
+        document = documents.get(name)
+        if document is None:
+            faults.append((roll.path, f"{name} is named in a manifest but is not there"))
+        elif name not in rows:
+            faults.append((document.path, f"{name} is named in no manifest"))
+        elif row_of(document.head) != list(rows[name]):
+            faults.append((document.path, f"{name} is not what its manifest says"))
+        elif any(document.head[each] != roll.head[each] for each in _COMMON):
+            faults.append((document.path, f"{name} is of another version than the roll manifest"))
+    return faults
+
+
+def _on_two_lists(documents: Iterable[Document]) -> list[tuple[str, str]]:
+    first: dict[str, str] = {}
+    faults = []
+    for document in documents:
+        for entry in document.content["entries"]:
+            station = first.setdefault(entry["registration_id"], document.head["station"])
+            if station != document.head["station"]:
+                faults.append((document.path, f"a registration stands at {station} too"))
+    return faults
+
+
+def _files(paths: Iterable[Path]) -> Iterable[Path]:
+    for path in paths:
+        if not path.is_dir():
+            yield path
+            continue
+        for file in sorted(path.rglob("*.json")):
+            # Hidden folders hold what a follower has not yet got whole.
+            if not any(part.startswith(".") for part in file.relative_to(path).parts):
+                yield file
+
+
+def proof_json(proof: Proof) -> str:
+    """A proof as it is handed to a voter."""
+    return json.dumps(proof.document(), ensure_ascii=False, indent=1)

@@ -1,0 +1,120 @@
+"""Who the officers are, and what they sign."""
+
+import base64
+import binascii
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, get_args
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from pydantic import TypeAdapter, ValidationError
+
+from shared.contracts import cloudevents, strict_json
+from shared.contracts.commands import OFFICER_HEADER, SIGNATURE_HEADER, Role
+from shared.contracts.fields import Identifier, Strict, field_errors
+from shared.contracts.identity import command_signing_bytes
+from shared.crypto import signing
+
+ROLES: tuple[Role, ...] = get_args(Role)
+
+
+class _Item(Strict):
+    name: Identifier
+    public_key: str
+    roles: list[Role]
+
+
+@cache
+def _file_model() -> TypeAdapter[list[_Item]]:
+    return TypeAdapter(list[_Item])
+
+
+class InvalidOfficers(ValueError):
+    """The file is no list of officers; the text says where and which rule."""
+
+
+@dataclass(frozen=True, slots=True)
+class Officer:
+    """A person, or a service, that may sign. `public_key` is 32 raw bytes."""
+
+    name: str
+    public_key: bytes
+    roles: frozenset[Role]
+
+    def may(self, role: Role) -> bool:
+        """Whether the officer holds that role."""
+        return role in self.roles
+
+
+def parse_officers(raw: bytes) -> dict[str, Officer]:
+    """Read an officers file: `[{"name", "public_key", "roles"}]`, by name. Raises InvalidOfficers."""
+    try:
+        items = _file_model().validate_python(strict_json.loads(raw))
+    except strict_json.RefusedJSON as refused:
+        raise InvalidOfficers(refused.code) from None
+    except ValidationError as error:
+        first = field_errors(error)[0]
+        raise InvalidOfficers(f"{first['path']}: {first['rule']}") from None
+    if not items:
+        raise InvalidOfficers("length")  # nobody could ever act again
+    officers: dict[str, Officer] = {}
+    for at, item in enumerate(items):
+        if item.name in officers:
+            raise InvalidOfficers(f"{at}.name: duplicate")
+        officers[item.name] = Officer(item.name, _public_key(at, item.public_key), frozenset(item.roles))
+    return officers
+
+
+def officers_file(officers: Iterable[Officer]) -> list[dict[str, Any]]:
+    """The JSON of an officers file."""
+    return [
+        {
+            "name": officer.name,
+            "public_key": base64.b64encode(officer.public_key).decode(),
+            "roles": [role for role in ROLES if role in officer.roles],
+        }
+        for officer in officers
+    ]
+
+
+def sign_command(
+    register: str, officer: str, key: Ed25519PrivateKey, ce_type: str, ce_id: str, value: bytes
+) -> tuple[tuple[str, bytes], ...]:
+    """The headers by which an officer answers for a message: `rollstream-officer` and its signature."""
+    signature = key.sign(command_signing_bytes(register, ce_type, ce_id, value))
+    return (
+        (OFFICER_HEADER, officer.encode()),
+        (SIGNATURE_HEADER, signing.encode_signature(signature).encode()),
+    )
+
+
+def command_headers(
+    register: str, officer: str, key: Ed25519PrivateKey, ce_type: str, ce_id: str, value: bytes
+) -> tuple[tuple[str, bytes], ...]:
+    """All headers of a signed command in binary mode."""
+    source = f"rollstream/{officer}/{register}"
+    return (
+        *cloudevents.encode(source, ce_id, ce_type),
+        *sign_command(register, officer, key, ce_type, ce_id, value),
+    )
+
+
+def signed_by(
+    officer: Officer, register: str, ce_type: str, ce_id: str, value: bytes, signature: bytes
+) -> bool:
+    """Whether `signature` (the header as it lay, base64) is the officer's over exactly this message."""
+    decoded = signing.decode_signature(signature)
+    if decoded is None:
+        return False
+    return signing.verify(officer.public_key, decoded, command_signing_bytes(register, ce_type, ce_id, value))
+
+
+def _public_key(at: int, text: str) -> bytes:
+    try:
+        raw = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise InvalidOfficers(f"{at}.public_key: base64") from None
+    if len(raw) != 32:
+        raise InvalidOfficers(f"{at}.public_key: length")
+    return raw

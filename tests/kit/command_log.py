@@ -1,0 +1,186 @@
+"""A commands topic in memory, with officers who sign, for tests of what commands do."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from shared.commands.fold import Message, State, fold
+from shared.contracts.commands import CommandType, Role
+from shared.contracts.identity import canonical
+from shared.crypto import signing
+from shared.reference.officers import ROLES, Officer, command_headers, officers_file
+from tests.reference.builder import MODEL
+
+REGISTER = "kh-test"
+NAMES: Mapping[str, tuple[Role, ...]] = {
+    "admin": ("administrator",),
+    "approver": ("approver",),
+    "publisher": ("publisher",),
+    "adjudicator": ("adjudicator",),
+    "marker": ("marker",),
+}
+
+
+def key_of(name: str) -> Ed25519PrivateKey:
+    """A key that is the same in every run."""
+    return Ed25519PrivateKey.from_private_bytes(hashlib.sha256(name.encode()).digest())
+
+
+def officer(name: str, roles: Sequence[Role], key_name: str | None = None) -> Officer:
+    return Officer(name, signing.raw_public(key_of(key_name or name).public_key()), frozenset(roles))
+
+
+OFFICERS = tuple(officer(name, roles) for name, roles in NAMES.items())
+
+
+NO_PLACES = b"code,name_km,name_latin\n"
+NO_STATIONS = b"station,name_km,name_latin,commune,villages,capacity\n"
+
+
+class CommandLog:
+    """Appends signed messages; `messages` is the topic, `files` the reference folder."""
+
+    def __init__(self, officers: Sequence[Officer] = OFFICERS) -> None:
+        self.messages: list[Message] = []
+        self.headers: list[tuple[tuple[str, bytes], ...]] = []
+        self.files: dict[str, bytes] = {}
+        self.officers_sha = self.file(json.dumps(officers_file(officers)).encode())
+
+    def file(self, raw: bytes) -> str:
+        sha256 = hashlib.sha256(raw).hexdigest()
+        self.files[sha256] = raw
+        return sha256
+
+    def resolve(self, _kind: str, sha256: str) -> bytes:
+        return self.files[sha256]
+
+    def send(
+        self,
+        ce_type: str,
+        data: Any,
+        name: str,
+        *,
+        ce_id: str | None = None,
+        key: str | None = None,
+        register: str = REGISTER,
+    ) -> str:
+        """Append a message signed by `name`, with the key of `key` if given; answers its ce_id."""
+        ce_id = ce_id or f"command-{len(self.messages)}"
+        value = canonical(data)
+        headers = command_headers(register, name, key_of(key or name), ce_type, ce_id, value)
+        self.append(headers, value)
+        return ce_id
+
+    def append(self, headers: tuple[tuple[str, bytes], ...], value: bytes) -> None:
+        offset = len(self.messages)
+        self.headers.append(headers)
+        self.messages.append(Message.of_record(offset, 1_790_000_000_000 + offset, headers, value))
+
+    def approve(self, ce_id: str, name: str = "approver", **options: Any) -> str:
+        value = next(message.value for message in self.messages if message.ce_id == ce_id)
+        data = {
+            "command_id": ce_id,
+            "command_sha256": hashlib.sha256(value).hexdigest(),
+            "reason": "looked at",
+        }
+        return self.send(CommandType.APPROVED, data, name, **options)
+
+    def command(self, ce_type: str, data: Any, name: str) -> str:
+        """A proposal with its approval at once; answers the proposal's ce_id."""
+        ce_id = self.send(ce_type, data, name)
+        self.approve(ce_id)
+        return ce_id
+
+    def adopt(self, kind: str, raw: bytes, version: str = "1") -> str:
+        data = {"kind": kind, "version": version, "sha256": self.file(raw)}
+        return self.command(CommandType.ADOPTED, data, "admin")
+
+    def found(self) -> "CommandLog":
+        """The founding adoption of the officers."""
+        data = {"kind": "officers", "version": "1", "sha256": self.officers_sha}
+        self.send(CommandType.ADOPTED, data, "admin", ce_id="founding")
+        return self
+
+    def adopt_all(
+        self,
+        gazetteer: bytes = NO_PLACES,
+        stations: bytes = NO_STATIONS,
+        model: bytes = MODEL.encode(),
+        signer: str = "signer",
+    ) -> "CommandLog":
+        self.adopt("gazetteer", gazetteer)
+        self.adopt("stations", stations)
+        self.adopt("model", model)
+        self.adopt("signing_key", signing.public_pem(key_of(signer).public_key()))
+        return self
+
+    def cut_off(self, epoch: int) -> str:
+        return self.command(CommandType.CUT_OFF, {"epoch": epoch}, "publisher")
+
+    def decide(
+        self, one: tuple[str, str], other: tuple[str, str], keep: str | None, *, approve: bool = True
+    ) -> str:
+        """`keep` None: different persons."""
+        pair = [{"registration_id": each[0], "digest": each[1]} for each in sorted((one, other))]
+        data = {
+            "pair": pair,
+            "decision": "different_persons" if keep is None else "same_person",
+            "keep": keep,
+            "reason": "seen both",
+        }
+        ce_id = self.send(CommandType.DECIDED, data, "adjudicator")
+        if approve:
+            self.approve(ce_id)
+        return ce_id
+
+    def reverse(self, one: tuple[str, str], other: tuple[str, str]) -> str:
+        pair = [{"registration_id": each[0], "digest": each[1]} for each in sorted((one, other))]
+        return self.command(CommandType.REVERSED, {"pair": pair, "reason": "mistaken"}, "adjudicator")
+
+    def finalise(
+        self,
+        epoch: int = 1,
+        roll: str = "roll-1",
+        *,
+        undecided: str = "refuse",
+        day: str = "2027-06-06",
+        kind: str = "final",
+    ) -> str:
+        data = {
+            "roll": roll,
+            "epoch": epoch,
+            "election": {"kind": "commune_council", "day": day},
+            "kind": kind,
+            "undecided": undecided,
+        }
+        return self.command(CommandType.FINALISED, data, "publisher")
+
+    def state(self) -> State:
+        return fold(REGISTER, self.messages, self.resolve)
+
+
+def all_roles(name: str) -> Officer:
+    return officer(name, ROLES)
+
+
+def running() -> CommandLog:
+    """A register that is founded and has all its reference data."""
+    return CommandLog().found().adopt_all()
+
+
+def snapshot(state: State) -> object:
+    """All that a state answers, at every offset: equal states have equal snapshots."""
+    offsets = range(-1, state.next_offset + 1)
+    return (
+        state.next_offset,
+        dict(state.verdicts),
+        dict(state.cut_offs),
+        list(state.finalise_requests),
+        list(state.decision_log),
+        {kind: list(adopted) for kind, adopted in state.adoptions.items()},
+        [state.audit_head_at(offset) for offset in offsets],
+        [state.decisions_at(offset) for offset in offsets],
+    )

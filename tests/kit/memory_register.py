@@ -1,0 +1,309 @@
+"""Registration and publisher without a broker: their own handlers and stores over a log in memory.
+
+Batches, their order across partitions and topics, repetition and the moment at which officers' commands come
+are drawn by dice; matching is not run, its claims are given. What comes out is what they stored and sent.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any, cast
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from services.publisher.editions import EditionStore
+from services.publisher.finalise import Finaliser
+from services.publisher.handler import PublisherHandler
+from services.publisher.lists import Edition
+from services.publisher.manifests import verified
+from services.publisher.store import RollStore
+from services.registration.handler import Parts, RegistrationHandler
+from services.registration.holdings import Holdings
+from services.registration.rebuild import Rebuild
+from services.registration.references import References
+from services.registration.store import Store
+from shared.commands.feed import CommandFeed
+from shared.commands.fold import Message, State, apply, empty
+from shared.contracts.cloudevents import header
+from shared.contracts.events import EventType
+from shared.contracts.identity import canonical
+from shared.contracts.outputs import OutputType
+from shared.contracts.topics import Topic
+from shared.crypto import signing
+from shared.process.errors import TransientError
+from shared.process.metrics import Metrics
+from shared.process.settings import KafkaSettings, Settings
+from shared.reference.files import MissingReference, ReferenceStore
+from shared.runtime.dead_letters import DeadLetterLimit
+from shared.runtime.outputs import Outputs
+from shared.runtime.record import Output, Record
+from shared.store.progress import ProgressStore
+from tests.kit.memory_mongo import MemoryMongo
+from tests.reference.log import LogRecord, SeenClaim, Topics
+from tests.reference.readlog import topics_of
+from tests.reference.strategies import History
+
+PARTITIONS = 2
+
+
+@dataclass
+class MemoryTopics:
+    """What was sent, in the place of `Outputs`; offsets count by partition."""
+
+    records: dict[tuple[str, int], list[Record]] = field(default_factory=dict)
+
+    async def send(self, outputs: Iterable[Output]) -> None:
+        for each in outputs:
+            there = self.records.setdefault((each.topic, each.partition), [])
+            record = Record(
+                each.topic, each.partition, len(there), 0, each.key, each.value, tuple(each.headers)
+            )
+            there.append(record)
+
+    def of(self, topic: Topic, partition: int) -> list[Record]:
+        return self.records.get((topic.value, partition), [])
+
+    def told(self) -> Topics:
+        """As the reference model's comparison takes it."""
+        found: dict[Topic, list[LogRecord]] = {topic: [] for topic in Topic}
+        for (name, _), records in self.records.items():
+            found[Topic(name)] += [
+                LogRecord(each.partition, each.offset, 0, each.key, each.value, each.headers)
+                for each in records
+            ]
+        return topics_of(found)
+
+
+class MemoryFeed:
+    """The commands folded so far, in the place of `CommandFeed`."""
+
+    def __init__(self, register: str, commands: Iterable[LogRecord], files: "MemoryFiles") -> None:
+        self.state: State = empty(register)
+        self._left = list(commands)
+        self._files = files
+
+    @property
+    def at_end(self) -> bool:
+        return not self._left
+
+    def fold_one(self) -> None:
+        """Fold the next command, if there is one."""
+        if self._left:
+            record = self._left.pop(0)
+            message = Message.of_record(record.offset, record.timestamp, record.headers, record.value)
+            apply(self.state, message, self._files.read)
+
+    async def wait_for_end(self) -> State:
+        while self._left:
+            self.fold_one()
+        return self.state
+
+
+class MemoryFiles(ReferenceStore):
+    """Reference files by hash, without a folder."""
+
+    def __init__(self, files: Mapping[str, bytes]) -> None:
+        self._files = files
+        self._parsed = {}
+
+    def read(self, kind: str, sha256: str) -> bytes:
+        if sha256 not in self._files:
+            raise MissingReference(kind, sha256)
+        return self._files[sha256]
+
+
+class _Manifests:
+    """The manifests topic, in the place of `ManifestTopic`."""
+
+    def __init__(self, topics: MemoryTopics) -> None:
+        self._topics = topics
+
+    async def roll_manifest(self, edition: Edition, signing_key: bytes) -> dict[str, Any] | None:
+        for record in self._topics.of(Topic.MANIFESTS, 0):
+            if record.key == edition.name.encode():
+                found = verified(record.value or b"", edition, signing.load_public_pem(signing_key))
+                if found is not None:
+                    return found
+        return None
+
+
+async def _first_records(partitions: Iterable[int]) -> Mapping[int, str | None]:
+    return dict.fromkeys(partitions, "first")
+
+
+class MemoryRegister:
+    """Both services over one history."""
+
+    def __init__(self, history: History, dice: Random) -> None:
+        self.history = history
+        self.dice = dice
+        self.mongo = MemoryMongo()
+        self.topics = MemoryTopics()
+        self._files = MemoryFiles(history.files)
+        self._settings = Settings(register=history.log.register, kafka=KafkaSettings(partitions=PARTITIONS))
+        self._claims = _claims_by_source(history.claims)
+        self._settled: dict[int, int | None] = dict.fromkeys(range(PARTITIONS))
+
+    async def run(self) -> None:
+        """Registration settles the whole log, publisher what comes of it; then all commands are known."""
+        feed = MemoryFeed(self.history.log.register, self.history.log.commands, self._files)
+        events = [_of_partition(self.history.log.events, number) for number in range(PARTITIONS)]
+        await self._settle(feed, self._registration(feed), events)
+        await self._settle_publisher()
+
+    async def run_half(self) -> None:
+        """Registration settles some of each partition."""
+        feed = MemoryFeed(self.history.log.register, self.history.log.commands, self._files)
+        events = [_of_partition(self.history.log.events, number) for number in range(PARTITIONS)]
+        some = [records[: self.dice.randint(0, len(records))] for records in events]
+        await self._settle(feed, self._registration(feed), some)
+
+    async def run_again(self) -> None:
+        """The store is lost: everything is settled anew, and nothing that was sent is sent again."""
+        self.mongo = MemoryMongo()
+        await self.run()
+
+    def _registration(self, feed: MemoryFeed) -> RegistrationHandler:
+        mongo, metrics = self.mongo.as_mongo(), Metrics("registration")
+        commands = cast(CommandFeed, feed)
+        progress = ProgressStore(mongo, "registration", Topic.EVENTS.value, _first_records)
+        parts = Parts(
+            store=Store(mongo),
+            progress=progress,
+            outputs=cast(Outputs, self.topics),
+            rebuild=Rebuild(progress, self._committed),
+            commands=commands,
+            references=References(commands, self._files, metrics),
+            holdings=Holdings(),
+            dead_letters=DeadLetterLimit(10_000, 10_000),
+            metrics=metrics,
+        )
+        return RegistrationHandler(self._settings.register, PARTITIONS, parts)
+
+    async def _committed(self) -> dict[int, int]:
+        return {partition: offset or 0 for partition, offset in self._settled.items()}
+
+    async def _settle(
+        self, feed: MemoryFeed, handler: RegistrationHandler, topic: list[list[Record]]
+    ) -> None:
+        positions = dict(await handler.assigned(self._settled))
+        while any(positions[number] < len(topic[number]) for number in positions):
+            for _ in range(self.dice.choice([0, 1, 3, 40])):
+                feed.fold_one()
+            if feed.at_end and feed.state.missing_kinds():
+                break  # nothing runs
+            if not feed.state.ready_for_epoch(1):
+                continue
+            batch = self._batch(topic, positions)
+            try:
+                await handler.handle(batch)
+            except TransientError:
+                assert not feed.at_end, "waits for something that will never come"
+                continue
+            if self.dice.random() < 0.2:  # the offsets were not committed: the same again
+                await handler.handle(batch)
+            for record in batch:
+                positions[record.partition] = record.offset + 1
+        self._settled.update(positions)
+
+    def _batch(self, topic: list[list[Record]], positions: Mapping[int, int]) -> list[Record]:
+        chosen = self.dice.sample(range(PARTITIONS), self.dice.randint(1, PARTITIONS))
+        sizes = {number: self.dice.choice([1, 2, 5, 100]) for number in chosen}
+        return [
+            record
+            for number, size in sizes.items()
+            for record in topic[number][positions[number] : positions[number] + size]
+        ]
+
+    async def _settle_publisher(self) -> None:
+        feed = MemoryFeed(self.history.log.register, self.history.log.commands, self._files)
+        mongo, metrics = self.mongo.as_mongo(), Metrics("publisher")
+        roll, editions = RollStore(mongo), EditionStore(mongo)
+        finalisers = [self._finaliser(feed, key, roll, editions) for key in self.history.signing_keys]
+        progress = ProgressStore(mongo, "publisher", Topic.CHECKED.value, _first_records)
+        handler = PublisherHandler(roll, editions, finalisers[0], progress, metrics)
+        topic = [self._checked(number) for number in range(PARTITIONS)]
+        positions = dict(await handler.assigned(dict.fromkeys(range(PARTITIONS))))
+        while any(positions[number] < len(topic[number]) for number in positions) or not feed.at_end:
+            for _ in range(self.dice.choice([0, 1, 3, 40])):
+                feed.fold_one()
+            batch = self._batch(topic, positions)
+            if batch:
+                await handler.handle(batch)
+            for record in batch:
+                positions[record.partition] = record.offset + 1
+            if self.dice.random() < 0.3:
+                await _judge(finalisers)
+        await _judge(finalisers)
+
+    def _finaliser(
+        self, feed: MemoryFeed, key: Ed25519PrivateKey, roll: RollStore, editions: EditionStore
+    ) -> Finaliser:
+        finaliser = Finaliser(
+            self._settings,
+            key,
+            cast(CommandFeed, feed),
+            self._files,
+            roll,
+            editions,
+            cast(Outputs, self.topics),
+            Metrics("publisher"),
+        )
+        finaliser._manifests = _Manifests(self.topics)  # type: ignore[assignment]
+        finaliser.hold(True)
+        return finaliser
+
+    def _checked(self, partition: int) -> list[Record]:
+        """What dedup makes of the accepted records: the same with their claims."""
+        records: list[Record] = []
+        for record in self.topics.of(Topic.ACCEPTED, partition):
+            value = record.value or b""
+            headers = record.headers
+            if header(headers, "ce_type") != EventType.MARKER.encode():
+                told = json.loads(value)
+                version = (told["registration_id"], told["digest"], told["epoch"])
+                claims = [
+                    each.model_dump(mode="json", by_alias=True) for each in self._claims.get(version, [])
+                ]
+                value = canonical({**told, "claims": claims})
+                headers = (("ce_type", OutputType.CHECKED.encode()),)
+            records.append(
+                Record(Topic.CHECKED.value, partition, len(records), 0, record.key, value, headers)
+            )
+        return records
+
+
+async def _judge(finalisers: list[Finaliser]) -> None:
+    for each in [*finalisers, *finalisers]:  # as with a key that was changed: the one that has it goes on
+        await each._judge_all()
+
+
+def _claims_by_source(claims: Iterable[SeenClaim]) -> dict[tuple[str, str, int], list[Any]]:
+    """Each claim lies with a version of the later of both epochs, as the finder of that version writes it."""
+    found: dict[tuple[str, str, int], list[Any]] = {}
+    for claim in claims:
+        (one, digest), other = (claim.registration_id, claim.digest), claim.claim.other
+        found.setdefault((one, digest, claim.claim.epoch), []).append(claim.claim)
+        mirrored = claim.claim.model_copy(
+            update={"other": other.model_copy(update={"registration_id": one, "digest": digest})}
+        )
+        found.setdefault((other.registration_id, other.digest, claim.claim.epoch), []).append(mirrored)
+    return found
+
+
+def _of_partition(events: Iterable[LogRecord], partition: int) -> list[Record]:
+    return [
+        Record(
+            Topic.EVENTS.value,
+            partition,
+            each.offset,
+            each.timestamp,
+            each.key,
+            each.value,
+            each.headers,
+            each.fault,
+        )
+        for each in events
+        if each.partition == partition
+    ]

@@ -1,0 +1,223 @@
+"""The three services as processes on embedded engines, held against the reference model."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from rich.console import Console
+
+from client.topics import admin_options, ensure_topics
+from demo import sending, steps
+from demo.processes import SERVICES, RunningService, start_service, stop_service, wait_live
+from demo.run import demo_environment, found_register
+from demo.state import Demo
+from demo.waiting import GROUPS, settled
+from engines import Engine, Engines
+from shared.crypto import signing
+from shared.process.settings import Settings
+from shared.store.mongo import Mongo
+from tests.reference.compare import compare
+from tests.reference.model import Result, replay
+from tests.reference.readlog import read_register
+
+COLLECTIONS = (
+    "registrations",
+    "outcomes",
+    "capture_batches",
+    "conflicts",
+    "commands",
+    "rolls",
+)
+"""What operators read; everything else in the store is the services' own."""
+
+
+@dataclass(slots=True)
+class Pipeline:
+    """A register whose services can be killed and started again."""
+
+    demo: Demo
+    environment: Mapping[str, str]
+    directory: Path
+    sent: int = 0
+
+    async def start(self, name: str, instance: int = 1) -> RunningService:
+        """Start a service and wait until it takes part; the same instance takes its partitions back.
+
+        The first instance goes by the service's name, others by `<name>-<instance>`.
+        """
+        service = await start_service(name, self.environment, self.directory / "logs", instance)
+        services = dict(self.demo.services)
+        services[name if instance == 1 else f"{name}-{instance}"] = service
+        self.demo.services = services
+        await wait_live(service, "/health/ready")
+        return service
+
+    async def start_all(self) -> None:
+        """Start all three."""
+        await asyncio.gather(*(self.start(name) for name in SERVICES))
+
+    async def kill(self, name: str) -> None:
+        """End a service without a warning."""
+        process = self.demo.services[name].process
+        process.kill()
+        await process.wait()
+        self.demo.services = {each: it for each, it in self.demo.services.items() if each != name}
+
+    def hold(self, name: str) -> None:
+        """Freeze a service where it is; what it had asked of the servers still happens."""
+        self.demo.services[name].hold()
+
+    def release(self, name: str) -> None:
+        """Let a frozen service go on."""
+        self.demo.services[name].release()
+
+    async def exit_code(self, name: str) -> int:
+        """Wait until a service has ended by itself."""
+        service = self.demo.services[name]
+        async with asyncio.timeout(60):
+            code = await service.process.wait()
+        self.demo.services = {each: it for each, it in self.demo.services.items() if each != name}
+        return code
+
+    async def committed(self, name: str) -> dict[int, int]:
+        """The service's group's offset in each partition of its topic, as the broker tells it."""
+        topic = dict(GROUPS)[f"rollstream-{name}"]
+        admin = AIOKafkaAdminClient(**admin_options(self.demo.settings))
+        await admin.start()
+        try:
+            found = await admin.list_consumer_group_offsets(f"rollstream-{name}")
+        finally:
+            await admin.close()
+        return {
+            number: max(0, found[at].offset) if (at := TopicPartition(topic.value, number)) in found else 0
+            for number in range(self.demo.settings.kafka.partitions)
+        }
+
+    async def stop_all(self) -> None:
+        """End all services as an operator would."""
+        for service in self.demo.services.values():
+            await stop_service(service)
+        self.demo.services = {}
+
+    async def send(self, count: int | None = None) -> None:
+        """Send the next lines of the stream, all that are left by default."""
+        lines = self.demo.stream.lines
+        end = len(lines) if count is None else min(len(lines), self.sent + count)
+        self.demo.places += await sending.burst(self.demo.settings, lines[self.sent : end])
+        self.sent = end
+
+    async def settle(self) -> None:
+        """Wait until every group has committed all that there is."""
+        await self.demo.bounded("all services to be done", settled(self.demo.settings))
+
+    async def drop_store(self) -> None:
+        """Take the whole database away."""
+        for name in await self.demo.mongo.collection("x").database.list_collection_names():
+            await self.demo.mongo.collection(name).drop()
+
+    async def back_up(self) -> dict[str, list[dict[str, Any]]]:
+        """Every document of the database, by collection."""
+        database = self.demo.mongo.collection("x").database
+        return {
+            name: await self.demo.mongo.collection(name).find({}).to_list(None)
+            for name in await database.list_collection_names()
+        }
+
+    async def restore(self, backup: Mapping[str, list[dict[str, Any]]]) -> None:
+        """Put a backup in the place of the database."""
+        await self.drop_store()
+        for name, documents in backup.items():
+            if documents:
+                await self.demo.mongo.collection(name).insert_many(documents)
+
+    async def caught_up(self, rolls: int) -> None:
+        """Wait until the services have rebuilt what the log holds, `rolls` published versions included."""
+
+        async def rebuilt() -> None:
+            collection = self.demo.mongo.collection("rolls")
+            while await collection.count_documents({"state": "published"}) < rolls:  # noqa: ASYNC110
+                await asyncio.sleep(0.2)
+
+        await self.demo.bounded("the store to be rebuilt", rebuilt())
+
+    async def quiet(self) -> None:
+        """Wait until the store has not changed for longer than the services look for news."""
+
+        async def unchanged() -> None:
+            before = None
+            while (now := await self.dump()) != before:
+                before = now
+                await asyncio.sleep(3)
+
+        await self.demo.bounded("the store to be quiet", unchanged())
+
+    async def finish(self) -> None:
+        """Cut off, decide and finalise."""
+        await self.settle()
+        await steps.cut_off(self.demo)
+        await steps.decide(self.demo)
+        await steps.publish(self.demo)
+
+    async def dump(self) -> dict[str, list[dict[str, Any]]]:
+        """Every document that operators read, by collection, in order of id.
+
+        A batch's sequences are sets, stored as arrays in the order of their arrival from many partitions.
+        """
+        found = {
+            name: await self.demo.mongo.collection(name).find({}).sort("_id", 1).to_list(None)
+            for name in COLLECTIONS
+        }
+        for batch in found["capture_batches"]:
+            for name in ("received", "taken"):
+                if name in batch:
+                    batch[name] = sorted(batch[name])
+        return found
+
+    async def judged(self) -> tuple[Result, list[str]]:
+        """What the reference model makes of the log, and how the pipeline differs from it."""
+        settings = self.demo.settings
+        log, claims, topics = await read_register(settings.register, settings.kafka.bootstrap_servers)
+        files = {path.name: path.read_bytes() for path in settings.reference_dir.iterdir()}
+        key = signing.load_private_key(self.directory / "register/keys/signing.pem")
+        result = replay(log, files, claims, [key])
+        return result, compare(result, await self.dump(), topics)
+
+
+@asynccontextmanager
+async def pipeline(
+    engines: Engines[Engine],
+    directory: Path,
+    *,
+    events: int = 700,
+    seed: int = 11,
+    partitions: int = 3,
+    stations: str | None = None,
+    settings_of_services: Mapping[str, str] | None = None,
+) -> AsyncIterator[Pipeline]:
+    """A founded register on fresh engines, no service started; `stations` instead of the stream's."""
+    environment = {
+        **demo_environment(directory, engines.environment),
+        "ROLLSTREAM_KAFKA__PARTITIONS": str(partitions),
+        **(settings_of_services or {}),
+    }
+    before = dict(os.environ)
+    os.environ.update(environment)
+    try:
+        settings = Settings()
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+    await ensure_topics(settings)
+    stream = await found_register(events, seed, directory, settings, Console(quiet=True), stations)
+    async with AsyncExitStack() as stack:
+        mongo = Mongo(settings.mongo, "rollstream-tests")
+        stack.callback(mongo.close)
+        made = Pipeline(Demo(settings, directory, stream, mongo, {}), environment, directory)
+        stack.push_async_callback(made.stop_all)
+        yield made

@@ -1,0 +1,215 @@
+"""A batch of accepted records: what is stored, what is sent and when; repeating it changes nothing."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, cast
+
+import pytest
+
+from matching.matching import Matcher
+from matching.model import default_model_bytes, load_model
+from services.dedup.feed import IndexFeed, Matching
+from services.dedup.handler import DedupHandler
+from services.dedup.keeper import ConflictKeeper
+from services.dedup.ledger import Appearance, Ledger
+from services.dedup.records import AcceptedRecord, read
+from services.dedup.store import CONFLICTS, ConflictStore
+from shared.commands.feed import CommandFeed
+from shared.commands.state import State
+from shared.contracts.cloudevents import encode
+from shared.contracts.events import EventType
+from shared.contracts.identity import VersionId, canonical
+from shared.contracts.outputs import Checked
+from shared.contracts.topics import Topic
+from shared.process.errors import StopService, TransientError
+from shared.process.metrics import Metrics
+from shared.runtime.outputs import Outputs
+from shared.runtime.record import Output, Record
+from shared.store.progress import ProgressStore
+from tests.kit.accepted import accepted, voter
+from tests.kit.memory_mongo import MemoryMongo
+
+
+class Topics:
+    """Both topics: what lies on the one, and in which rounds the other was written."""
+
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+        self.rounds: list[list[Output]] = []
+        self.broken = False
+
+    def put(self, output: Output) -> Record:
+        offset = sum(each.partition == output.partition for each in self.records)
+        record = Record(
+            Topic.ACCEPTED.value, output.partition, offset, 1000, output.key, output.value, output.headers
+        )
+        self.records.append(record)
+        return record
+
+    async def send(self, outputs: Sequence[Output]) -> None:
+        if self.broken:
+            raise TransientError("away")
+        self.rounds.append(list(outputs))
+
+    @property
+    def sent(self) -> list[Output]:
+        return [each for outputs in self.rounds for each in outputs]
+
+
+class Feed:
+    """In the place of `IndexFeed` and of `CommandFeed`: reads the topic when it is told to catch up."""
+
+    def __init__(self, topics: Topics, ledger: Ledger) -> None:
+        self.matching = Matching(Matcher(load_model(default_model_bytes())), "0" * 64)
+        self.state = State("kh-test")
+        self.behind = False
+        self._topics, self._ledger = topics, ledger
+
+    async def catch_up(self, timeout: float | None = None) -> None:
+        if self.behind:
+            raise TransientError("behind")
+        for record in self._topics.records:
+            content = read(record)
+            if isinstance(content, AcceptedRecord):
+                if content.version is not None:
+                    self.matching.matcher.insert(content.version)
+                self._ledger.add(
+                    content.registration_id, Appearance(content.offset, content.epoch, content.digest, 1000)
+                )
+
+    def is_claim(self, one: VersionId, other: VersionId) -> bool:
+        return self.matching.matcher.is_claim(one, other)
+
+    async def wait_for_end(self) -> State:
+        return self.state
+
+
+async def _first_records(partitions: Iterable[int]) -> Mapping[int, str | None]:
+    return dict.fromkeys(partitions, "first")
+
+
+class Worker:
+    def __init__(self, topics: Topics, mongo: MemoryMongo) -> None:
+        ledger, metrics = Ledger(), Metrics("dedup")
+        self.feed = Feed(topics, ledger)
+        self.progress = ProgressStore(mongo.as_mongo(), "dedup", Topic.ACCEPTED.value, _first_records)
+        feed, commands = cast(IndexFeed, self.feed), cast(CommandFeed, self.feed)
+        keeper = ConflictKeeper(ConflictStore(mongo.as_mongo()), ledger, feed, commands, metrics)
+        self.handler = DedupHandler(feed, keeper, self.progress, cast(Outputs, topics), metrics)
+
+    async def positions(self) -> Mapping[int, int]:
+        return await self.progress.load([0, 1])
+
+
+def marker(epoch: int, partition: int) -> Output:
+    value = canonical({"epoch": epoch, "command_offset": 7})
+    headers = encode("rollstream/registration/tests", f"marker/{epoch}/{partition}", EventType.MARKER)
+    return Output(Topic.ACCEPTED.value, partition, f"!marker/{epoch}".encode(), value, headers)
+
+
+def claims_of(output: Output) -> list[str]:
+    told = Checked.model_validate_json(output.value or b"")
+    return [claim.other.registration_id for claim in told.claims]
+
+
+@pytest.fixture
+def topics() -> Topics:
+    """The same person twice, in two partitions."""
+    made = Topics()
+    made.put(accepted("A-1", voter(1), partition=0, offset=0))
+    made.put(accepted("B-1", voter(1), partition=1, offset=0, device="D-2"))
+    return made
+
+
+@pytest.mark.parametrize("at", [0, 1])
+async def test_whichever_half_of_a_pair_is_scored_it_names_the_other(topics: Topics, at: int) -> None:
+    mongo = MemoryMongo()
+    worker = Worker(topics, mongo)
+    await worker.handler.assigned({0: None, 1: None})
+    await worker.handler.handle([topics.records[at]])
+    assert claims_of(topics.sent[0]) == [["B-1"], ["A-1"]][at]
+    assert topics.sent[0].partition == at
+    [conflict] = mongo.dump()[CONFLICTS]
+    assert conflict["status"] == "open"
+
+
+async def test_both_halves_store_one_conflict_in_the_same_words(topics: Topics) -> None:
+    stored = []
+    for record in topics.records:
+        mongo = MemoryMongo()
+        worker = Worker(topics, mongo)
+        await worker.handler.assigned({0: None, 1: None})
+        await worker.handler.handle([record])
+        stored.append(mongo.dump()[CONFLICTS])
+    assert stored[0] == stored[1]
+
+
+async def test_a_marker_is_passed_on_as_it_came_and_only_after_all_before_it_in_its_partition(
+    topics: Topics,
+) -> None:
+    passed = topics.put(marker(1, 0))
+    topics.put(accepted("C-1", voter(9), partition=0, offset=5))
+    worker = Worker(topics, MemoryMongo())
+    await worker.handler.assigned({0: None, 1: None})
+    await worker.handler.handle([each for each in topics.records if each.partition == 0])
+    assert [[each.key for each in outputs] for outputs in topics.rounds] == [
+        [b"A-1"],
+        [b"!marker/1"],
+        [b"C-1"],
+    ]
+    [output] = topics.rounds[1]
+    assert (output.value, output.headers, output.partition) == (passed.value, passed.headers, 0)
+
+
+async def test_what_lies_below_the_committed_offset_is_not_sent_again_but_its_conflicts_are_stored(
+    topics: Topics,
+) -> None:
+    mongo = MemoryMongo()
+    worker = Worker(topics, mongo)
+    assert await worker.handler.assigned({0: 1, 1: None}) == {0: 0, 1: 0}
+    await worker.handler.handle([topics.records[0]])
+    assert topics.sent == []
+    assert len(mongo.dump()[CONFLICTS]) == 1
+    await worker.handler.handle([topics.records[1]])
+    assert [each.key for each in topics.sent] == [b"B-1"]
+
+
+@pytest.mark.parametrize("what", ["feed", "outputs"])
+async def test_progress_waits_for_the_index_and_for_every_acknowledgement(topics: Topics, what: str) -> None:
+    worker = Worker(topics, MemoryMongo())
+    await worker.handler.assigned({0: None, 1: None})
+    worker.feed.behind, topics.broken = what == "feed", what == "outputs"
+    with pytest.raises(TransientError):
+        await worker.handler.handle(topics.records)
+    assert await worker.positions() == {0: 0, 1: 0}
+    worker.feed.behind = topics.broken = False
+    await worker.handler.handle(topics.records)
+    assert await worker.positions() == {0: 1, 1: 1}
+
+
+async def test_a_batch_that_comes_again_changes_nothing_and_says_the_same(topics: Topics) -> None:
+    mongo = MemoryMongo()
+    worker = Worker(topics, mongo)
+    await worker.handler.assigned({0: None, 1: None})
+    await worker.handler.handle(topics.records)
+    stored, sent = mongo.dump()[CONFLICTS], list(topics.sent)
+    late = Worker(topics, mongo)  # paused, or new to the partitions
+    await late.handler.assigned({0: None, 1: None})
+    await late.handler.handle(topics.records)
+    assert mongo.dump()[CONFLICTS] == stored
+    assert topics.sent == [*sent, *sent]
+
+
+@pytest.mark.parametrize("value", [b'{"voter": "CANARY"}', b"CANARY", b"", None])
+async def test_a_foreign_record_on_our_own_topic_stops_the_service_without_repeating_it(
+    topics: Topics, value: Any
+) -> None:
+    worker = Worker(topics, MemoryMongo())
+    await worker.handler.assigned({0: None, 1: None})
+    foreign = Record(Topic.ACCEPTED.value, 0, 1, 0, b"A-1", value, ())
+    with pytest.raises(StopService, match=r"registration.accepted.v1/0/1 is no accepted record") as stopped:
+        await worker.handler.handle([topics.records[0], foreign])
+    assert "CANARY" not in stopped.value.reason
+    assert stopped.value.cause == "own_topic"
+    assert stopped.value.__cause__ is None
+    assert topics.sent == []
+    assert await worker.positions() == {0: 0, 1: 0}

@@ -1,0 +1,347 @@
+"""Who stands in a roll: the contract's rules in their order."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from random import Random
+from typing import Literal, TypeVar, get_args
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.publisher.registrations import Registration
+from services.publisher.roll import Refusal, Ruling, absence, rule
+from shared.commands.state import Decision, PairKey
+from tests.kit.checked_records import digest_of, registration
+
+DAY = date(2027, 6, 6)
+Policy = Literal["refuse", "hold_later"]
+Item = TypeVar("Item")
+
+
+def pair(one: str, other: str, data: str = "first", others: str = "first") -> PairKey:
+    versions = sorted(((one, digest_of(one + data)), (other, digest_of(other + others))))
+    return versions[0], versions[1]
+
+
+def decided(key: PairKey, keep: str | None, offset: int = 10) -> tuple[PairKey, Decision]:
+    kind: Literal["same_person", "different_persons"] = "same_person" if keep else "different_persons"
+    return key, Decision(key, kind, keep, f"decision-{offset}", offset, ("one", "two"), "seen")
+
+
+def people(*registrations: Registration) -> dict[str, Registration]:
+    return {each.registration_id: each for each in registrations}
+
+
+def three(**members: str) -> dict[str, Registration]:
+    return people(*(registration(each, first_accepted=at) for at, each in enumerate("abc")))
+
+
+def judged(
+    who: Mapping[str, Registration],
+    claims: Iterable[PairKey] = (),
+    rulings: Sequence[tuple[PairKey, Decision | None]] = (),
+    policy: Policy = "refuse",
+) -> Ruling:
+    return rule(who, claims, dict(rulings), DAY, policy)
+
+
+def standing(who: Mapping[str, Registration], ruling: Ruling) -> set[str]:
+    return {each for each in who if absence(who[each], ruling, DAY) is None}
+
+
+def test_who_is_in_no_question_stands_if_active_and_18() -> None:
+    assert absence(registration("a"), Ruling(), DAY) is None
+    assert absence(registration("a", born="2009-06-07"), Ruling(), DAY) == ("age", None)
+    assert absence(registration("a", removal="moved"), Ruling(), DAY) == ("moved", "event-a")
+
+
+def test_of_two_registrations_of_one_person_the_kept_one_stands() -> None:
+    who = three()
+    ruling = judged(who, [pair("a", "b")], [decided(pair("a", "b"), "b")])
+    assert standing(who, ruling) == {"b", "c"}
+    assert absence(who["a"], ruling, DAY) == ("decided", "decision-10")
+
+
+def test_the_last_decision_that_drops_someone_is_named() -> None:
+    who = three()
+    ruling = judged(
+        who,
+        [],
+        [
+            decided(pair("a", "b"), "b", 20),
+            decided(pair("a", "c"), "c", 30),
+            decided(pair("b", "c"), "c", 10),
+        ],
+    )
+    assert ruling.dropped == {"a": "decision-30", "b": "decision-10"}
+
+
+def test_different_persons_both_stand() -> None:
+    who = three()
+    assert standing(who, judged(who, [pair("a", "b")], [decided(pair("a", "b"), None)])) == {"a", "b", "c"}
+
+
+@pytest.mark.parametrize("reason", ["moved", "duplicate", "erroneous"])
+def test_a_decision_whose_kept_registration_was_removed_is_void(reason: str) -> None:
+    who = three() | people(registration("a", removal=reason))
+    ruling = judged(who, [pair("a", "b")], [decided(pair("a", "b"), "a")])
+    assert standing(who, ruling) == {"b", "c"}
+
+
+def test_the_claim_of_a_void_decision_is_undecided_between_the_persons_behind_it() -> None:
+    who = three() | people(registration("a", removal="duplicate"))
+    rulings = [decided(pair("a", "b"), "a"), decided(pair("a", "c"), "c")]
+    with pytest.raises(Refusal) as caught:
+        judged(who, [], rulings)
+    assert (caught.value.reason, caught.value.names) == ("undecided", [("b", "c")])
+
+
+@pytest.mark.parametrize("reason", ["deceased", "disenfranchised"])
+def test_who_was_dropped_does_not_stand_again_because_the_kept_one_died(reason: str) -> None:
+    who = three() | people(registration("a", removal=reason))
+    assert standing(who, judged(who, [], [decided(pair("a", "b"), "a")])) == {"c"}
+
+
+def test_who_was_dropped_does_not_stand_because_the_kept_one_is_too_young() -> None:
+    who = three() | people(registration("a", born="2015-01-01"))
+    assert standing(who, judged(who, [], [decided(pair("a", "b"), "a")])) == {"c"}
+
+
+def test_a_correction_reopens_a_decision_whatever_the_score() -> None:
+    who = three() | people(registration("b", data="corrected"))
+    with pytest.raises(Refusal) as caught:
+        judged(who, [], [decided(pair("a", "b"), "b")])
+    assert (caught.value.reason, caught.value.names) == ("undecided", [("a", "b")])
+
+
+def test_until_it_is_decided_anew_the_kept_one_is_kept_even_if_accepted_later() -> None:
+    who = three() | people(registration("b", data="corrected", first_accepted=9))
+    ruling = judged(who, [], [decided(pair("a", "b"), "b")], "hold_later")
+    assert ruling.held == {"a"}
+
+
+def test_a_decision_on_the_corrected_versions_counts_instead() -> None:
+    who = three() | people(registration("b", data="corrected"))
+    old = decided(pair("a", "b"), "b", 10)
+    assert standing(
+        who, judged(who, [], [old, decided(pair("a", "b", others="corrected"), None, 20)])
+    ) == set(who)
+
+
+def test_data_corrected_back_meet_the_decision_that_was_made_on_them() -> None:
+    who = three()
+    rulings = [decided(pair("a", "b"), "b", 10), decided(pair("a", "b", others="corrected"), None, 20)]
+    assert standing(who, judged(who, [], rulings)) == {"b", "c"}
+
+
+def test_a_correction_of_different_persons_leaves_no_question_without_a_claim() -> None:
+    who = three() | people(registration("b", data="corrected"))
+    assert standing(who, judged(who, [], [decided(pair("a", "b"), None)])) == set(who)
+    with pytest.raises(Refusal):
+        judged(who, [pair("a", "b", others="corrected")], [decided(pair("a", "b"), None)])
+
+
+def test_a_reversed_decision_leaves_the_question_open() -> None:
+    who = three()
+    with pytest.raises(Refusal) as caught:
+        judged(who, [], [(pair("a", "b"), None)])
+    assert (caught.value.reason, caught.value.names) == ("undecided", [("a", "b")])
+
+
+def test_a_person_of_three_registrations_stands_once() -> None:
+    who = three()
+    rulings = [decided(pair("a", "b"), "b", 10), decided(pair("b", "c"), "c", 20)]
+    assert standing(who, judged(who, [pair("a", "c")], rulings)) == {"c"}
+
+
+@pytest.mark.parametrize(
+    "rulings",
+    [
+        [decided(pair("a", "b"), "a", 1), decided(pair("b", "c"), "c", 2)],
+        [decided(pair("a", "b"), "a", 1), decided(pair("b", "c"), "b", 2), decided(pair("a", "c"), "c", 3)],
+        [decided(pair("a", "b"), "a", 1), decided(pair("b", "c"), "b", 2), decided(pair("a", "c"), None, 3)],
+    ],
+    ids=["several", "none", "different persons inside"],
+)
+def test_contradictory_decisions_are_refused_with_their_pairs(
+    rulings: list[tuple[PairKey, Decision | None]],
+) -> None:
+    with pytest.raises(Refusal) as caught:
+        judged(three(), [], rulings, "hold_later")
+    assert caught.value.reason == "contradictory"
+    assert caught.value.names == sorted((key[0][0], key[1][0]) for key, _ in rulings)
+
+
+def test_an_undecided_claim_between_two_who_would_stand_is_refused_or_the_later_one_held() -> None:
+    who = three()
+    with pytest.raises(Refusal) as caught:
+        judged(who, [pair("b", "c")])
+    assert (caught.value.reason, caught.value.names) == ("undecided", [("b", "c")])
+    assert judged(who, [pair("b", "c")], policy="hold_later").held == {"c"}
+
+
+def test_a_claim_between_versions_that_are_not_current_does_not_count() -> None:
+    who = three()
+    assert standing(who, judged(who, [pair("a", "b", others="old")])) == set(who)
+
+
+@pytest.mark.parametrize(
+    "other", [registration("b", removal="deceased"), registration("b", born="2015-01-01")]
+)
+def test_a_claim_to_one_who_does_not_stand_is_no_question(other: Registration) -> None:
+    who = three() | people(other)
+    assert standing(who, judged(who, [pair("a", "b")])) == {"a", "c"}
+
+
+def test_a_claim_to_a_dropped_registration_is_one_to_its_person() -> None:
+    who = three()
+    rulings = [decided(pair("a", "b"), "a")]
+    with pytest.raises(Refusal) as caught:
+        judged(who, [pair("b", "c")], rulings)
+    assert caught.value.names == [("a", "c")]
+    assert judged(who, [pair("b", "c")], rulings, "hold_later").held == {"c"}
+
+
+def test_holding_walks_by_first_acceptance_then_id_and_only_the_kept_ones_hold() -> None:
+    who = three()
+    chain = [pair("a", "b"), pair("b", "c")]
+    assert judged(who, chain, policy="hold_later").held == {"b"}
+    at_once = people(*(registration(each, first_accepted=5) for each in "cba"))
+    assert judged(at_once, chain, policy="hold_later").held == {"b"}
+    b_first = people(registration("b", first_accepted=1), registration("a"), registration("c"))
+    assert judged(b_first, chain, policy="hold_later").held == {"a", "c"}
+
+
+# --- properties -------------------------------------------------------------------------------------
+
+IDS = "abcdef"
+registrations = st.builds(
+    registration,
+    data=st.sampled_from(["first", "second"]),
+    removal=st.sampled_from([None, None, None, "deceased", "moved", "duplicate"]),
+    born=st.sampled_from(["1990-04-12", "2015-01-01"]),
+    first_accepted=st.integers(0, 3),
+    registration_id=st.just("?"),
+)
+populations = st.tuples(*(st.one_of(st.none(), registrations) for _ in IDS)).map(
+    lambda found: people(
+        *(
+            Registration(
+                name,
+                digest_of(name + _data(each)),
+                each.removal_reason,
+                "e",
+                each.first_accepted_at,
+                each.captured,
+            )
+            for name, each in zip(IDS, found, strict=True)
+            if each is not None
+        )
+    )
+)
+pairs = st.tuples(
+    st.sets(st.sampled_from(IDS), min_size=2, max_size=2).map(sorted),
+    st.sampled_from(["first", "second"]),
+    st.sampled_from(["first", "second"]),
+).map(lambda found: pair(found[0][0], found[0][1], found[1], found[2]))
+
+
+def _data(each: Registration) -> str:
+    return "second" if each.digest == digest_of("?second") else "first"
+
+
+@st.composite
+def decision_lists(draw: st.DrawFn) -> list[tuple[PairKey, Decision | None]]:
+    found: dict[PairKey, Decision | None] = {}
+    for offset in range(draw(st.integers(0, 5))):
+        key = draw(pairs)
+        match draw(st.sampled_from(["same", "same", "different", "reversed"])):
+            case "same":
+                found[key] = decided(key, draw(st.sampled_from([key[0][0], key[1][0]])), offset)[1]
+            case "different":
+                found[key] = decided(key, None, offset)[1]
+            case _:
+                found[key] = None
+    return list(found.items())
+
+
+@settings(max_examples=300, deadline=None)
+@given(populations, st.lists(pairs, max_size=6), decision_lists())
+def test_nobody_whom_a_decision_or_an_open_claim_joins_stands_twice(
+    who: dict[str, Registration], claims: list[PairKey], rulings: list[tuple[PairKey, Decision | None]]
+) -> None:
+    try:
+        stand = standing(who, judged(who, claims, rulings, "hold_later"))
+    except Refusal as refusal:
+        assert refusal.reason == "contradictory"
+        return
+    said = dict(rulings)
+    for key in {*claims, *said}:
+        current = all(each in who and who[each].digest == digest for each, digest in key)
+        decision = said.get(key)
+        if current and not (decision is not None and decision.keep is None):
+            assert not {key[0][0], key[1][0]} <= stand
+
+
+@settings(max_examples=300, deadline=None)
+@given(populations, st.lists(pairs, max_size=6), decision_lists(), st.randoms(use_true_random=False))
+def test_the_order_of_what_is_given_does_not_matter(
+    who: dict[str, Registration],
+    claims: list[PairKey],
+    rulings: list[tuple[PairKey, Decision | None]],
+    rng: Random,
+) -> None:
+    def shuffled(items: Iterable[Item]) -> list[Item]:
+        found = list(items)
+        rng.shuffle(found)
+        return found
+
+    def outcome(
+        people: Mapping[str, Registration],
+        found: Sequence[PairKey],
+        decisions: Sequence[tuple[PairKey, Decision | None]],
+        policy: Policy,
+    ) -> object:
+        try:
+            return judged(people, found, decisions, policy)
+        except Refusal as refusal:
+            return refusal.reason, refusal.names
+
+    for policy in get_args(Policy):
+        again = outcome(dict(shuffled(who.items())), shuffled(claims), shuffled(rulings), policy)
+        assert outcome(who, claims, rulings, policy) == again
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        registration("a", removal="deceased"),
+        registration("a", removal="disenfranchised"),
+        registration("a", born="2010-01-01"),
+    ],
+)
+def test_a_correction_does_not_bring_back_who_was_dropped_for_one_who_cannot_stand(
+    kept: Registration,
+) -> None:
+    who = people(kept, registration("b", data="corrected"))
+    rulings = [decided(pair("a", "b"), "a")]
+    assert absence(who["b"], judged(who, (), rulings, "hold_later"), DAY) == ("held", None)
+    with pytest.raises(Refusal) as refused:
+        judged(who, (), rulings)
+    assert (refused.value.reason, refused.value.names) == ("undecided", [("a", "b")])
+    answered = [*rulings, decided(pair("a", "b", others="corrected"), None, 11)]
+    assert standing(who, judged(who, (), answered)) == {"b"}
+
+
+def test_nobody_is_held_for_one_who_is_held_for_a_dead_person() -> None:
+    who = people(
+        registration("a", removal="deceased"), registration("b", data="corrected"), registration("c")
+    )
+    ruling = judged(who, [pair("b", "c", "corrected")], [decided(pair("a", "b"), "a")], "hold_later")
+    assert standing(who, ruling) == {"c"}
+
+
+def test_one_dropped_for_a_registration_that_was_an_error_comes_back() -> None:
+    who = people(registration("a", removal="erroneous"), registration("b", data="corrected"))
+    assert standing(who, judged(who, (), [decided(pair("a", "b"), "a")])) == {"b"}

@@ -1,0 +1,201 @@
+"""The services' own code and the reference model make the same of every history, however it is dealt out."""
+
+import asyncio
+import json
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shared.commands.fold import Message, fold
+from shared.contracts import normalise
+from tests.kit.memory_register import MemoryRegister
+from tests.reference import commands, normalised
+from tests.reference.builder import STATIONS, LogBuilder
+from tests.reference.compare import compare
+from tests.reference.model import replay
+from tests.reference.strategies import History, command_logs, event_logs, histories, life
+
+
+def differences(register: MemoryRegister) -> list[str]:
+    history = register.history
+    result = replay(history.log, history.files, history.claims, history.signing_keys)
+    dump = register.mongo.dump()
+    if not result.history.has_all_kinds():
+        dump["commands"] = [{"_id": each, **vars_of(found)} for each, found in result.verdicts.items()]
+    return compare(result, dump, register.topics.told())
+
+
+def vars_of(verdict: commands.Verdict) -> dict[str, object]:
+    return {"verdict": verdict.verdict, "command_offset": verdict.command_offset}
+
+
+@settings(max_examples=60, deadline=None)
+@given(histories(), st.integers(0, 2**32 - 1))
+def test_services_do_what_the_log_says_however_it_is_dealt_out(history: History, seed: int) -> None:
+    register = MemoryRegister(history, Random(seed))
+    asyncio.run(register.run())
+    assert differences(register) == []
+
+
+@settings(max_examples=20, deadline=None)
+@given(histories(), st.integers(0, 2**32 - 1))
+def test_a_store_built_anew_is_the_same_and_nothing_is_published_otherwise(
+    history: History, seed: int
+) -> None:
+    register = MemoryRegister(history, Random(seed))
+    asyncio.run(register.run())
+    sent = {where: len(records) for where, records in register.topics.records.items()}
+    asyncio.run(register.run_again())
+    assert differences(register) == []
+    assert sent == {where: len(records) for where, records in register.topics.records.items()}
+
+
+@settings(max_examples=60, deadline=None)
+@given(event_logs(), st.integers(0, 2**32 - 1))
+def test_a_store_lost_while_events_still_come_changes_nothing_either(history: History, seed: int) -> None:
+    register = MemoryRegister(history, Random(seed))
+    asyncio.run(register.run_half())
+    asyncio.run(register.run_again())
+    assert differences(register) == []
+
+
+@settings(max_examples=60, deadline=None)
+@given(event_logs(), st.integers(0, 2**32 - 1))
+def test_registration_judges_every_event_as_the_log_says(history: History, seed: int) -> None:
+    register = MemoryRegister(history, Random(seed))
+    asyncio.run(register.run())
+    assert differences(register) == []
+
+
+@settings(max_examples=80, deadline=None)
+@given(command_logs())
+def test_the_fold_of_commands_gives_every_verdict_as_the_log_says(history: History) -> None:
+    log = history.log
+    expected = commands.fold(log.register, log.commands, history.files)
+    messages = [
+        Message.of_record(each.offset, each.timestamp, each.headers, each.value) for each in log.commands
+    ]
+    found = fold(log.register, messages, lambda _kind, sha256: history.files[sha256])
+    assert {each: (told.verdict, told.command_offset) for each, told in found.verdicts.items()} == {
+        each: (told.verdict, told.command_offset) for each, told in expected.verdicts.items()
+    }
+    assert found.cut_offs == expected.cut_offs
+    assert [request.command_offset for request in found.finalise_requests] == [
+        request.offset for request in expected.finalise_requests
+    ]
+    for offset, head in expected.heads.items():
+        assert found.audit_head_at(offset) == head
+        assert found.officers_at(offset - 1).keys() == expected.officers(before=offset).keys()
+        for kind in found.adoptions:
+            shas = expected.adopted(kind, before=offset + 1)
+            assert found.reference_at(kind, offset) == (shas[-1] if shas else None)
+        last = {made.pair: made.decided for made in expected.decisions if made.offset <= offset}
+        assert {
+            pair: (decision.decision, decision.keep) for pair, decision in found.decisions_at(offset).items()
+        } == {pair: (decided.decision, decided.keep) for pair, decided in last.items() if decided is not None}
+
+
+def listed(register: MemoryRegister, version: int) -> dict[str, set[str]]:
+    """Who stands at which station, by the lists that were published."""
+    lists = [json.loads(raw) for raw in register.topics.told().lists.values()]
+    return {
+        each["list"]["station"]: {entry["registration_id"] for entry in each["entries"]}
+        for each in lists
+        if each["list"]["version"] == version
+    }
+
+
+def test_a_chosen_station_counts_only_while_it_is_in_force_in_the_commune_of_residence() -> None:
+    builder = LogBuilder().found()
+    chosen = {"stays": "010203-01", "moves": "010203-02", "closes": "010204-01"}
+    builder.register_voter("stays", station=chosen["stays"])
+    builder.register_voter("moves", station=chosen["moves"])
+    builder.register_voter("closes", village="01020401", station=chosen["closes"])
+    builder.register_voter("there", village="02010101")
+    builder.cut_off(1)
+    builder.finalise()
+    # The second station moves to another province; that of the second commune is closed, another opens.
+    moved = STATIONS.replace("010203-02,ខ,B,010203,", "010203-02,ខ,B,020101,").replace(
+        "010204-01,", "010204-02,"
+    )
+    builder.adopt("stations", moved.encode())
+    builder.finalise()
+    builder.adopt("stations", STATIONS.encode())
+    builder.finalise()
+    register = MemoryRegister(History(builder.log(), builder.files, []), Random(1))
+    asyncio.run(register.run())
+    assert differences(register) == []
+    assert [listed(register, version) for version in (1, 2, 3)] == [
+        {"010203-01": {"stays"}, "010203-02": {"moves"}, "010204-01": {"closes"}, "020101-01": {"there"}},
+        {
+            "010203-01": {"stays", "moves"},
+            "010203-02": set(),
+            "010204-01": set(),
+            "010204-02": {"closes"},
+            "020101-01": {"there"},
+        },
+        {
+            "010203-01": {"stays"},
+            "010203-02": {"moves"},
+            "010204-01": {"closes"},
+            "010204-02": set(),
+            "020101-01": {"there"},
+        },
+    ]
+
+
+KHMER = st.text(
+    st.one_of(
+        st.characters(min_codepoint=0x1780, max_codepoint=0x17DD), st.sampled_from("\u200b\u200c\u200d ")
+    ),
+    min_size=1,
+    max_size=12,
+)
+PHONES = st.from_regex(r"\A\+?[012589០៨ ()]{6,16}\Z")
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.one_of(KHMER, st.text(min_size=1, max_size=12)), st.text(min_size=1, max_size=12), PHONES)
+def test_the_normaliser_is_what_the_reference_model_wrote_apart_from_it(
+    khmer: str, latin: str, phone: str
+) -> None:
+    assert normalise.normalise_khmer(khmer) == normalised.khmer(khmer)
+    assert normalise.normalise_latin(latin) == normalised.latin(latin)
+    assert normalise.normalise_phone(phone) == normalised.phone(phone)
+
+
+MUTATIONS = {
+    "a jump of 1,000 is refused": ("services.registration.domain", "LARGEST_JUMP", 999),
+    "a batch has fewer places": ("services.registration.intake", "MOST_SEQUENCES", 2),
+    "the moved are still persons": (
+        "services.publisher.roll",
+        "STILL_A_PERSON",
+        frozenset({None, "deceased", "disenfranchised", "moved", "duplicate"}),
+    ),
+    "explicit stations do not count": (
+        "services.publisher.seating",
+        "explicit",
+        lambda voter, stations: None,
+    ),
+    "explicit stations count wherever they lie": (
+        "services.publisher.seating",
+        "explicit",
+        lambda voter, stations: stations.by_code.get(voter.captured.polling_station or ""),
+    ),
+    "everyone is of age": ("services.publisher.roll", "may_vote", lambda *_: True),
+    "nobody is held": ("services.publisher.roll", "_held", lambda *_: frozenset()),
+}
+
+
+@pytest.mark.parametrize("name", MUTATIONS)
+def test_a_service_that_breaks_one_rule_is_found_out(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    module, member, value = MUTATIONS[name]
+    monkeypatch.setattr(f"{module}.{member}", value)
+    for seed in range(60):
+        register = MemoryRegister(life(seed, 60), Random(seed))
+        asyncio.run(register.run())
+        if differences(register):
+            return
+    pytest.fail("nobody noticed")

@@ -1,0 +1,196 @@
+"""On a generated stream the service, the reference model and the generator's truth agree on every event."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from typing import NamedTuple
+
+import pytest
+
+from client.wire import to_record
+from services.registration.batches import BatchChanges, receipt
+from services.registration.domain import Accepted, Reference, Rejected
+from services.registration.fold import BatchFold
+from services.registration.intake import DeadLetter, Incoming, read
+from services.registration.markers import Epochs, valid_marker
+from services.registration.outcomes import Ended, Result, Settled, Void
+from services.registration.outputs import OutputBuilder
+from services.registration.registrations import Registration
+from shared.commands.fold import Message, fold
+from shared.contracts.topics import Topic, partition_for
+from shared.reference.files import parse_gazetteer, parse_stations
+from shared.reference.gazetteer_export import export_gazetteer
+from shared.runtime.record import Record
+from simulator.stream import Stream, generate_stream
+from tests.reference import commands, outcomes, receipts
+from tests.reference.builder import REGISTER, START, LogBuilder
+from tests.reference.log import Headers, LogRecord
+
+PARTITIONS = 12
+GAZETTEER = export_gazetteer()[0]
+
+
+class Judged(NamedTuple):
+    """The same log judged twice; `lines` are the places of the stream's lines in it."""
+
+    stream: Stream
+    lines: list[tuple[int, int]]
+    settled: dict[tuple[int, int], Settled]
+    model: outcomes.Judged
+
+
+def stations_csv(stream: Stream) -> bytes:
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("station", "name_km", "name_latin", "commune", "villages", "capacity"))
+    for each in stream.stations:
+        villages = " ".join(each.villages)
+        writer.writerow((each.station, each.name_km, each.name_latin, each.commune, villages, each.capacity))
+    return text.getvalue().encode()
+
+
+def as_read(raw_headers: tuple[tuple[bytes, bytes | None], ...]) -> tuple[Headers, bool]:
+    """Headers as the runtime reads them, and whether a name was none."""
+    headers = tuple((name.decode("utf-8", "backslashreplace"), content) for name, content in raw_headers)
+    spoilt = any(name.encode() != raw for (name, _), (raw, _) in zip(headers, raw_headers, strict=True))
+    return headers, spoilt
+
+
+def log_of(stream: Stream) -> tuple[LogBuilder, list[tuple[int, int]]]:
+    """The stream on the topic, with a cut-off in the middle."""
+    builder = LogBuilder(partitions=PARTITIONS).found(stations_csv(stream).decode(), GAZETTEER.decode())
+    lines: list[tuple[int, int]] = []
+    offsets: Counter[int] = Counter()
+    for number, line in enumerate(stream.lines):
+        if number == len(stream.lines) // 2:
+            builder.cut_off(1)
+            offsets.update(range(PARTITIONS))
+        sent = to_record(line)
+        partition = sent.partition
+        if partition is None:
+            partition = partition_for(sent.key or b"", PARTITIONS)
+        place = partition, offsets[partition]
+        headers, spoilt = as_read(sent.headers)
+        fault = "headers" if spoilt else None
+        builder.events.append(LogRecord(*place, START + number, sent.key, sent.value, headers, fault))
+        offsets[partition] += 1
+        lines.append(place)
+    return builder, lines
+
+
+def settle(builder: LogBuilder, stream: Stream) -> dict[tuple[int, int], Settled]:
+    """All records in one batch, as the handler would."""
+    messages = [
+        Message.of_record(each.offset, each.timestamp, each.headers, each.value) for each in builder.commands
+    ]
+    state = fold(REGISTER, messages, lambda _kind, sha256: builder.files[sha256])
+    reference = Reference(parse_gazetteer(GAZETTEER), parse_stations(stations_csv(stream)))
+    records = [
+        Record(
+            Topic.EVENTS.value,
+            each.partition,
+            each.offset,
+            each.timestamp,
+            each.key,
+            each.value,
+            each.headers,
+            each.fault,
+        )
+        for each in builder.events
+    ]
+    epochs = {partition: Epochs() for partition in range(PARTITIONS)}
+    results: dict[tuple[int, int], Result] = {}
+    incoming = {(record.partition, record.offset): read(record) for record in records}
+    for record in records:
+        found = incoming[record.partition, record.offset]
+        if isinstance(found, DeadLetter):
+            results[record.partition, record.offset] = found
+        elif found.is_marker:
+            marker = valid_marker(found, record, epochs[record.partition].of(record.offset), state)
+            results[record.partition, record.offset] = Ended(marker) if marker else Void()
+            if marker:
+                epochs[record.partition].end(marker.epoch, record.offset)
+    batch = BatchFold(
+        [each for each in incoming.values() if isinstance(each, Incoming) and not each.is_marker],
+        lambda partition, offset: epochs[partition].of(offset),
+        lambda _epoch: reference,
+        PARTITIONS,
+    )
+    batch.judge(
+        {each: Registration(each) for each in batch.registration_ids},
+        {each: [] for each in batch.closed_batch_ids},
+    )
+    results |= batch.judgements
+    settled: dict[tuple[int, int], Settled] = {}
+    for record in records:
+        place = record.partition, record.offset
+        found = incoming[place]
+        settled[place] = Settled(record, found if isinstance(found, Incoming) else None, results[place])
+    return settled
+
+
+@pytest.fixture(scope="module")
+def judged() -> Judged:
+    stream = generate_stream(events=5_000, seed=11, partitions=PARTITIONS)
+    builder, lines = log_of(stream)
+    history = commands.fold(REGISTER, builder.commands, builder.files)
+    return Judged(stream, lines, settle(builder, stream), outcomes.judge(builder.log(), history))
+
+
+def reason(settled: Settled) -> str | None:
+    result = settled.result
+    if isinstance(result, Rejected):
+        return result.reason.value
+    return result.reason if isinstance(result, DeadLetter) else None
+
+
+def test_the_service_agrees_with_the_generators_truth(judged: Judged) -> None:
+    for place, truth in zip(judged.lines, judged.stream.events, strict=True):
+        settled = judged.settled[place]
+        assert settled.outcome == truth.expected, (truth.line, truth.scenario)
+        if truth.expected in ("rejected", "dead_lettered"):
+            assert reason(settled) == truth.reason, (truth.line, truth.scenario)
+
+
+def test_the_service_agrees_with_the_reference_model_on_every_offset(judged: Judged) -> None:
+    service = {place: (each.outcome.value, reason(each)) for place, each in judged.settled.items()}
+    assert service == {place: (each.outcome, each.reason) for place, each in judged.model.outcomes.items()}
+    assert sum(outcome == "marker" for outcome, _ in service.values()) == PARTITIONS
+
+
+def test_accepted_and_rejected_records_have_the_reference_models_bytes(judged: Judged) -> None:
+    build = OutputBuilder(REGISTER, PARTITIONS)
+    accepted: dict[tuple[int, int], bytes | None] = {}
+    for place, each in judged.settled.items():
+        if each.incoming is not None and isinstance(each.result, Accepted):
+            accepted[place] = build.accepted(each.incoming, each.result).value
+        if each.incoming is not None and isinstance(each.result, Rejected):
+            rejected = build.rejected(each.incoming, each.result).value
+            assert (
+                type(judged.model.rejected[place]).model_validate_json(rejected or b"")
+                == (judged.model.rejected[place])
+            )
+    assert accepted == {
+        (version.partition, version.offset): version.sent
+        for versions in judged.model.registrations.values()
+        for version in versions
+    }
+
+
+def test_receipts_are_the_reference_models(judged: Judged) -> None:
+    changes = BatchChanges()
+    for each in judged.settled.values():
+        if each.incoming is not None and not isinstance(each.result, DeadLetter | Ended | Void):
+            changes.note(each.incoming, each.result, answer=True)
+    found = {}
+    for batch_id, change in changes.by_id.items():
+        closes = [close.document() for close in change.closes]
+        sent = receipt(
+            {"_id": batch_id, "received": change.received, "taken": change.taken, "closes": closes}
+        )
+        if sent is not None:
+            found[batch_id] = sent
+    assert len(found) > 10
+    assert found == {key: each.model_dump() for key, each in receipts.receipts(judged.model).items()}

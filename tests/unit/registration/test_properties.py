@@ -1,0 +1,157 @@
+"""What becomes of an event depends on the log before it alone: not on batches, and not on later events."""
+
+import itertools
+import json
+import random
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.registration.domain import Accepted, Judgement
+from services.registration.intake import Incoming, read
+from services.registration.outputs import OutputBuilder
+from services.registration.registrations import Registration
+from shared.contracts.events import EventType as Type
+from shared.contracts.identity import canonical, data_hash, digest
+from shared.contracts.plain_json import plain_canonical
+from shared.runtime.record import Record
+from tests.kit.registration_kit import PARTITIONS, MemoryStore, batch_closed, event, registration, removal
+
+IDS = ("A-1", "A-2", "B-1")
+TYPES = (Type.REGISTERED, Type.CORRECTED, Type.TRANSFERRED, Type.REMOVED, Type.REINSTATED, Type.BATCH_CLOSED)
+
+
+@st.composite
+def logs(draw: st.DrawFn) -> list[Record]:
+    """A log of few registrations and few ids, so that events meet each other; offsets count a partition."""
+    following: dict[int, int] = {}
+    records: list[Record] = []
+    for _ in range(draw(st.integers(1, 25))):
+        event_type = draw(st.sampled_from(TYPES))
+        changes: dict[str, Any] = {
+            "registration_id": draw(st.sampled_from(IDS)),
+            "revision": draw(st.integers(1, 4)),
+            "capture__sequence": draw(st.integers(0, 3)),
+        }
+        if event_type == Type.BATCH_CLOSED:
+            last = draw(st.integers(0, 3))
+            data = batch_closed(first_sequence=0, last_sequence=last, count=last + 1)
+        elif event_type == Type.REMOVED:
+            data = removal(**changes)
+        else:
+            data = registration(voter__sex=draw(st.sampled_from(("female", "male"))), **changes)
+        event_id = draw(st.sampled_from(("e1", "e2", "e3", "e4", "e5", "e6")))
+        partition = event(event_type, data).partition
+        offset = following.get(partition, 0)
+        following[partition] = offset + 1
+        records.append(event(event_type, data, event_id=event_id, offset=offset))
+    return records
+
+
+def in_batches(records: list[Record], cuts: list[int]) -> list[list[Record]]:
+    edges = [0, *sorted(set(cuts)), len(records)]
+    return [records[start:end] for start, end in itertools.pairwise(edges) if start < end]
+
+
+def settle(store: MemoryStore, batches: list[list[Record]]) -> dict[tuple[int, int], Judgement]:
+    found: dict[tuple[int, int], Judgement] = {}
+    for batch in batches:
+        found.update(store.settle(batch))
+    return found
+
+
+def sent(records: list[Record], judgements: dict[tuple[int, int], Judgement]) -> dict[tuple[int, int], bytes]:
+    build = OutputBuilder("kh-test", PARTITIONS)
+    found: dict[tuple[int, int], bytes] = {}
+    for record in records:
+        judgement, incoming = judgements[record.partition, record.offset], read(record)
+        if isinstance(judgement, Accepted) and isinstance(incoming, Incoming):
+            found[record.partition, record.offset] = build.accepted(incoming, judgement).value or b""
+    return found
+
+
+@settings(max_examples=150, deadline=None)
+@given(logs(), st.data())
+def test_any_split_into_batches_gives_the_same_outcomes_and_the_same_store(
+    records: list[Record], data: st.DataObject
+) -> None:
+    cuts = data.draw(st.lists(st.integers(1, max(1, len(records) - 1))))
+    whole, parts = MemoryStore(), MemoryStore()
+    at_once = settle(whole, [records])
+    in_parts = settle(parts, in_batches(records, cuts))
+    assert in_parts == at_once
+    assert parts.registrations == whole.registrations
+    assert parts.closes == whole.closes
+
+
+@settings(max_examples=150, deadline=None)
+@given(logs(), st.data())
+def test_what_is_judged_again_after_later_events_gives_the_same_bytes_and_changes_nothing(
+    records: list[Record], data: st.DataObject
+) -> None:
+    store = MemoryStore()
+    first = settle(store, in_batches(records, data.draw(st.lists(st.integers(1, 24)))))
+    before = canonical(store.registrations)
+    start = data.draw(st.integers(0, len(records) - 1))
+    end = data.draw(st.integers(start + 1, len(records)))
+    again = settle(store, [records[start:end]])
+    assert again == {place: first[place] for place in again}
+    assert sent(records[start:end], again).items() <= sent(records, first).items()
+    assert canonical(store.registrations) == before
+
+
+@settings(max_examples=100, deadline=None)
+@given(logs(), st.randoms(use_true_random=False))
+def test_the_order_across_partitions_leaves_no_trace(records: list[Record], dice: random.Random) -> None:
+    queues: dict[int, list[Record]] = {}
+    for record in records:
+        queues.setdefault(record.partition, []).append(record)
+    shuffled: list[Record] = []
+    while queues:
+        partition = dice.choice(sorted(queues))
+        shuffled.append(queues[partition].pop(0))
+        if not queues[partition]:
+            del queues[partition]
+    one, other = MemoryStore(), MemoryStore()
+    assert settle(one, [records]) == settle(other, [[record] for record in shuffled])
+    assert one.registrations == other.registrations
+
+
+@settings(max_examples=100, deadline=None)
+@given(logs())
+def test_a_stored_registration_reads_back_as_it_was(records: list[Record]) -> None:
+    store = MemoryStore()
+    settle(store, [records])
+    for document in store.registrations.values():
+        assert Registration.of(document).document() == document
+
+
+PLAIN = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53) + 1, 2**53 - 1)
+    | st.text(st.characters(exclude_categories=["Cs"])),
+    lambda inner: (
+        st.lists(inner) | st.dictionaries(st.text(st.characters(max_codepoint=127)), inner, max_size=5)
+    ),
+)
+
+
+@given(logs())
+def test_every_version_has_the_contracts_digest_and_data_hash(records: list[Record]) -> None:
+    for (partition, offset), judgement in MemoryStore().settle(records).items():
+        if isinstance(judgement, Accepted):
+            [data] = [
+                json.loads(each.value or b"")
+                for each in records
+                if (each.partition, each.offset) == (partition, offset)
+            ]
+            assert judgement.version.data_sha256 == data_hash(data)
+            if judgement.voter is not None:
+                assert judgement.version.digest == digest(data["voter"], data["residence"])
+
+
+@given(PLAIN)
+def test_plain_values_have_the_general_serialisers_bytes(value: Any) -> None:
+    assert plain_canonical(value) == canonical(value)

@@ -1,0 +1,56 @@
+"""Every service follows the commands, and so says what reference data it waits for."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from shared.commands.feed import CommandFeed
+from shared.contracts.commands import REFERENCE_KINDS
+from shared.contracts.topics import Topic
+from shared.process.metrics import Metrics
+from shared.process.settings import RuntimeSettings, Settings
+from shared.reference.files import ReferenceStore
+from shared.runtime.record import Record
+from tests.kit.command_log import REGISTER, CommandLog
+
+
+async def test_a_kind_is_waited_for_until_it_is_adopted_and_its_file_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = CommandLog().found().adopt_all()
+    late = log.file(b"code,name_km,name_latin\n01,,\n")
+    log.adopt("gazetteer", log.files[late], "2")
+    for sha256, raw in log.files.items():
+        if sha256 != late:
+            (tmp_path / sha256).write_bytes(raw)
+    metrics = Metrics("publisher")
+    settings = Settings(register=REGISTER, runtime=RuntimeSettings(backoff_initial_s=0.01))
+    feed = CommandFeed(settings, ReferenceStore(tmp_path), metrics)
+
+    def waited_for() -> set[str]:
+        waiting = metrics.reference_waiting
+        return {kind for kind in REFERENCE_KINDS if waiting.labels(kind=kind)._value.get()}
+
+    async def read() -> None:
+        for message, headers in zip(log.messages, log.headers, strict=True):
+            record = Record(Topic.COMMANDS.value, 0, message.offset, 0, b"", message.value, headers)
+            await feed._fold(record)
+
+    seen: list[set[str]] = []
+
+    async def note() -> None:
+        seen.append(waited_for())
+
+    monkeypatch.setattr(feed._feed, "run", read)
+    monkeypatch.setattr(feed._feed, "notify", note)
+    running = asyncio.create_task(feed.run())
+    async with asyncio.timeout(5):
+        while waited_for() != {"gazetteer"} or len(seen) < len(log.messages) - 1:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+    (tmp_path / late).write_bytes(log.files[late])
+    async with asyncio.timeout(5):
+        await running
+    assert seen[0] == set(REFERENCE_KINDS) - {"officers"}
+    assert [len(kinds) for kinds in seen] == sorted((len(kinds) for kinds in seen), reverse=True)
+    assert waited_for() == set()

@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+import re
+
+from prometheus_client import generate_latest
+
+from shared.process.metrics import METRICS, Metrics
+
+PERSONAL = {"device", "office", "registration", "person", "operator", "village"}
+
+
+def test_every_metric_of_the_table_exists_once_with_its_help_and_none_else() -> None:
+    metrics = Metrics("dedup")
+    shown = generate_latest(metrics.registry).decode()
+    helps = dict(re.findall(r"^# HELP (\S+) (.*)$", shown, re.M))
+    named = {metric.name: metric.meaning for metric in METRICS}
+    assert {name: text for name, text in helps.items() if not name.endswith("_created")} == named
+    assert len({metric.attribute for metric in METRICS}) == len(METRICS)
+    assert all(metric.unit and metric.meaning.endswith(".") for metric in METRICS)
+
+
+def test_no_label_tells_of_a_person_or_where_they_live() -> None:
+    assert not PERSONAL & {label for metric in METRICS for label in metric.labels}
+
+
+def test_two_services_in_one_process_do_not_share_numbers() -> None:
+    one, two = Metrics("dedup"), Metrics("publisher")
+    one.records.labels(outcome="accepted").inc(3)
+    sample = b'rollstream_records_total{outcome="accepted",service="dedup"} 3.0'
+    assert sample in generate_latest(one.registry)
+    assert b"outcome=" not in generate_latest(two.registry)
+
+
+def test_a_partition_that_is_given_up_leaves_no_lag_behind() -> None:
+    metrics = Metrics("dedup")
+    metrics.consumer_lag.labels(topic="t", partition="1").set(5)
+    metrics.consumer_lag.remove("t", "1")
+    metrics.consumer_lag.remove("t", "2")
+    assert b'partition="1"' not in generate_latest(metrics.registry)

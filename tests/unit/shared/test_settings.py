@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import pytest
+from pydantic import BaseModel, ValidationError
+
+from shared.process.settings import RuntimeSettings, Settings
+
+
+@pytest.fixture
+def variables(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    monkeypatch.setenv("ROLLSTREAM_REGISTER", "kh-2026")
+    return monkeypatch
+
+
+def test_settings_come_from_nested_variables(variables: pytest.MonkeyPatch) -> None:
+    variables.setenv("ROLLSTREAM_KAFKA__BOOTSTRAP_SERVERS", "a:1,b:2")
+    variables.setenv("ROLLSTREAM_KAFKA__SECURITY_PROTOCOL", "SASL_SSL")
+    variables.setenv("ROLLSTREAM_RUNTIME__BATCH_SIZE", "7")
+    settings = Settings()
+    assert settings.register == "kh-2026"
+    assert settings.kafka.bootstrap_servers == "a:1,b:2"
+    assert settings.kafka.security_protocol == "SASL_SSL"
+    assert settings.runtime.batch_size == 7
+
+
+def test_a_register_must_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ROLLSTREAM_REGISTER", raising=False)
+    with pytest.raises(ValidationError, match="register"):
+        Settings()
+
+
+def test_a_misspelt_setting_is_refused(variables: pytest.MonkeyPatch) -> None:
+    variables.setenv("ROLLSTREAM_KAFKA__BOOTSTRAP", "a:1")
+    with pytest.raises(ValidationError):
+        Settings()
+
+
+def test_passwords_never_show(variables: pytest.MonkeyPatch) -> None:
+    variables.setenv("ROLLSTREAM_MONGO__URI", "mongodb://u:canary@h/")
+    variables.setenv("ROLLSTREAM_KAFKA__SASL_PASSWORD", "canary")
+    variables.setenv("ROLLSTREAM_KAFKA__SSL_PASSWORD", "canary")
+    settings = Settings()
+    assert "canary" not in repr(settings) + str(settings.model_dump()) + settings.model_dump_json()
+    assert settings.mongo.uri.get_secret_value() == "mongodb://u:canary@h/"
+
+
+def test_settings_cannot_be_changed(variables: pytest.MonkeyPatch) -> None:
+    settings = Settings()
+    with pytest.raises(ValidationError, match="frozen"):
+        settings.register = "other"  # type: ignore[misc]
+    with pytest.raises(ValidationError, match="frozen"):
+        settings.runtime.batch_size = 1  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "why"),
+    [
+        ({"backoff_max_s": 100, "max_poll_interval_ms": 300_000}, "a third of max_poll_interval_ms"),
+        ({"drain_timeout_s": 60, "rebalance_timeout_ms": 60_000}, "below rebalance_timeout_ms"),
+        ({"heartbeat_interval_ms": 2_000, "session_timeout_ms": 5_000}, "a third of session_timeout_ms"),
+    ],
+)
+def test_time_outs_that_contradict_each_other_are_refused(wrong: dict[str, int], why: str) -> None:
+    with pytest.raises(ValidationError, match=why):
+        RuntimeSettings.model_validate(wrong)
+
+
+def _documented(model: type[BaseModel]) -> None:
+    for name, field in model.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            _documented(field.annotation)
+        else:
+            assert field.description, f"{model.__name__}.{name} has no docstring"
+
+
+def test_every_setting_says_what_it_is() -> None:
+    _documented(Settings)
+
+
+def test_an_error_never_repeats_the_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROLLSTREAM_REGISTER", "kh-test")
+    monkeypatch.setenv("ROLLSTREAM_KAFKA__SASL_PASWORD", "canary")
+    monkeypatch.setenv("ROLLSTREAM_MONGO__TIMEOUT_MS", "canary")
+    with pytest.raises(ValidationError) as told:
+        Settings()
+    assert "canary" not in str(told.value)

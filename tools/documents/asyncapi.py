@@ -1,0 +1,172 @@
+"""The AsyncAPI 3.0 document: each topic as a channel, what lies on it, which service reads and writes it."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from shared.contracts.cloudevents import LONGEST_ATTRIBUTE
+from shared.contracts.commands import OFFICER_HEADER, SIGNATURE_HEADER, CommandType
+from shared.contracts.events import EventType
+from shared.contracts.outputs import OutputType
+from shared.contracts.topics import TOPICS, Topic, TopicSpec
+from tools.documents.schemas import MODELS
+
+BINDING = "0.5.0"
+"""Version of AsyncAPI's Kafka binding."""
+DEFAULT_PARTITIONS = 12
+
+_EVENTS = tuple(event.value for event in EventType)
+_MARKER = EventType.MARKER.value
+_DEAD_LETTER = "dead-letter"
+_DEAD_LETTER_HEADERS = ("reason", "detail", "topic", "partition", "offset", "service", "time")
+_LIST_HEADERS = ("roll", "version", "kind", "province", "station")
+
+MESSAGES: Mapping[Topic, tuple[str, ...]] = {
+    Topic.EVENTS: _EVENTS,
+    Topic.ACCEPTED: (OutputType.ACCEPTED.value, _MARKER),
+    Topic.REJECTED: (OutputType.REJECTED.value,),
+    Topic.RECEIPTS: (OutputType.RECEIPT.value,),
+    Topic.CHECKED: (OutputType.CHECKED.value, _MARKER),
+    Topic.COMMANDS: tuple(command.value for command in CommandType),
+    Topic.LISTS: ("roll.list.v1",),
+    Topic.MANIFESTS: ("roll.province-manifest.v1", "roll.manifest.v1"),
+    Topic.DEAD_LETTERS: (_DEAD_LETTER,),
+}
+"""What lies on each topic, by the name of its schema."""
+
+OPERATIONS: tuple[tuple[str, str, Topic, tuple[str, ...], str], ...] = (
+    ("registration", "receive", Topic.EVENTS, _EVENTS, "judges each event by its own offset"),
+    ("registration", "send", Topic.EVENTS, (_MARKER,), "ends an epoch in each partition"),
+    ("registration", "send", Topic.ACCEPTED, MESSAGES[Topic.ACCEPTED], "accepted versions and markers"),
+    ("registration", "send", Topic.REJECTED, MESSAGES[Topic.REJECTED], "what was wrong, and where"),
+    ("registration", "send", Topic.RECEIPTS, MESSAGES[Topic.RECEIPTS], "what is known of a closed batch"),
+    ("registration", "send", Topic.DEAD_LETTERS, MESSAGES[Topic.DEAD_LETTERS], "what is no event at all"),
+    ("dedup", "receive", Topic.ACCEPTED, MESSAGES[Topic.ACCEPTED], "looks for the same person"),
+    ("dedup", "send", Topic.CHECKED, MESSAGES[Topic.CHECKED], "versions with their claims, and markers"),
+    ("publisher", "receive", Topic.CHECKED, MESSAGES[Topic.CHECKED], "keeps the roll of each epoch"),
+    ("publisher", "send", Topic.LISTS, MESSAGES[Topic.LISTS], "one list a station"),
+    ("publisher", "send", Topic.MANIFESTS, MESSAGES[Topic.MANIFESTS], "provinces first, the roll's last"),
+    *(
+        (service, "receive", Topic.COMMANDS, MESSAGES[Topic.COMMANDS], "folds every command, from offset 0")
+        for service in ("registration", "dedup", "publisher")
+    ),
+)
+"""Service, action, topic, messages, what for."""
+
+
+def asyncapi(version: str) -> dict[str, Any]:
+    """The document; `version` is that of the package."""
+    names = dict.fromkeys(name for messages in MESSAGES.values() for name in messages)
+    return {
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": "Rollstream",
+            "version": version,
+            "description": (
+                "Capture events in, conflicts flagged and decided, signed station lists out. Every topic of "
+                "a register, what lies on it and who reads and writes it. Events are read in both modes of "
+                "the CloudEvents Kafka binding (structured: content-type application/cloudevents+json); "
+                "described here is the binary mode, in which Rollstream itself writes."
+            ),
+            "license": {"name": "Apache-2.0"},
+        },
+        "defaultContentType": "application/json",
+        "channels": {spec.topic.value: _channel(spec) for spec in TOPICS},
+        "operations": {
+            f"{service}-{action}s-{topic}": _operation(service, action, topic, messages, why)
+            for service, action, topic, messages, why in OPERATIONS
+        },
+        "components": {"messages": {name: _message(name) for name in names}},
+    }
+
+
+def _channel(spec: TopicSpec) -> dict[str, Any]:
+    configuration = spec.configuration()
+    fixed = spec.partitions is not None
+    return {
+        "address": spec.topic.value,
+        "description": (
+            f"Key: {spec.key}. Written by: {spec.written_by}. Read by: {spec.read_by}. "
+            + ("One partition." if fixed else "As many partitions as the register has, 12 by default.")
+        ),
+        "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in MESSAGES[spec.topic]},
+        "bindings": {
+            "kafka": {
+                "topic": spec.topic.value,
+                "partitions": spec.partitions or DEFAULT_PARTITIONS,
+                "topicConfiguration": {
+                    **configuration,
+                    "cleanup.policy": [configuration["cleanup.policy"]],
+                },
+                "bindingVersion": BINDING,
+            }
+        },
+    }
+
+
+def _operation(service: str, action: str, topic: Topic, messages: Iterable[str], why: str) -> dict[str, Any]:
+    return {
+        "action": action,
+        "channel": {"$ref": f"#/channels/{topic}"},
+        "summary": f"{service} {action}s: {why}",
+        "tags": [{"name": service}],
+        "messages": [{"$ref": f"#/channels/{topic}/messages/{name}"} for name in messages],
+    }
+
+
+def _message(name: str) -> dict[str, Any]:
+    message: dict[str, Any] = {"name": name, "title": name, "headers": _headers(name)}
+    if name == _DEAD_LETTER:
+        message["summary"] = "the original key, value and headers, and why they are no event"
+        message["contentType"] = "application/octet-stream"
+    else:
+        message["summary"] = str(MODELS[name].__doc__).strip().splitlines()[0]
+        message["contentType"] = "application/json"
+        message["payload"] = {
+            "schemaFormat": "application/schema+json;version=draft-2020-12",
+            "schema": {"$ref": f"./schemas/{name}.json"},
+        }
+    keys = dict.fromkeys(spec.key for spec in TOPICS if name in MESSAGES[spec.topic])
+    key = "!marker/<epoch>" if name == _MARKER else "; ".join(keys)
+    message["bindings"] = {
+        "kafka": {"key": {"type": "string", "description": key}, "bindingVersion": BINDING}
+    }
+    return message
+
+
+def _headers(name: str) -> dict[str, Any]:
+    """Kafka headers of a message, as a schema of their UTF-8 texts."""
+    if name == _DEAD_LETTER:
+        return _object({f"rollstream-dlq-{word}": {"type": "string"} for word in _DEAD_LETTER_HEADERS})
+    if name == "roll.list.v1":
+        return _object({word: {"type": "string"} for word in _LIST_HEADERS})
+    if name not in (*_EVENTS, *CommandType, *OutputType):
+        return _object({})
+    headers: dict[str, Any] = {
+        "ce_specversion": {"const": "1.0"},
+        "ce_id": {"type": "string", "minLength": 1, "maxLength": LONGEST_ATTRIBUTE},
+        "ce_source": {"type": "string", "minLength": 1, "maxLength": LONGEST_ATTRIBUTE},
+        "ce_type": {"const": name},
+    }
+    required = list(headers)
+    # Capture systems may leave it out; we write it.
+    headers["content-type"] = {"const": "application/json"}
+    if name in (OutputType.ACCEPTED, OutputType.CHECKED):
+        headers["ce_time"] = {"type": "string", "description": "the broker's time of the event, RFC 3339"}
+    if name in (*CommandType, _MARKER):
+        headers[OFFICER_HEADER] = {"type": "string", "description": "name of the officer who signs"}
+        headers[SIGNATURE_HEADER] = {
+            "type": "string",
+            "description": "base64 of Ed25519 over register, ce_type, ce_id, each followed by a zero byte, "
+            "and the value's bytes",
+        }
+    if name in tuple(CommandType):
+        required += [OFFICER_HEADER, SIGNATURE_HEADER]
+    return _object(headers, required)
+
+
+def _object(properties: Mapping[str, Any], required: Iterable[str] | None = None) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "required": list(properties if required is None else required),
+        "properties": dict(properties),
+    }
