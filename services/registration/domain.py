@@ -118,7 +118,7 @@ def _belongs_here(incoming: Incoming, partitions: int) -> None:
 
 
 def _resent(known: Version | Close, incoming: Incoming) -> Ignored:
-    if known.data_sha256 != data_hash(incoming.event.data):
+    if known.data_sha256 != data_hash(incoming.event.type, incoming.event.data):
         raise _Refusal(Reason.ID_REUSED)
     return Ignored()
 
@@ -137,7 +137,7 @@ def _close(incoming: Incoming, data: BatchClosed) -> Close:
     return Close(
         event_source=incoming.event.source,
         event_id=incoming.event.id,
-        data_sha256=sha256_hex(plain_canonical(incoming.event.data)),
+        data_sha256=_event_hash(incoming),
         partition=incoming.partition,
         offset=incoming.offset,
         office=data.office,
@@ -146,6 +146,11 @@ def _close(incoming: Incoming, data: BatchClosed) -> Close:
         count=data.count,
         closed_at=data.closed_at,
     )
+
+
+def _event_hash(incoming: Incoming) -> str:
+    event = incoming.event
+    return sha256_hex(event.type.encode() + b"\0" + plain_canonical(event.data))
 
 
 def _version(
@@ -171,7 +176,7 @@ def _version(
     version = Version(
         event_source=event.source,
         event_id=event.id,
-        data_sha256=sha256_hex(plain_canonical(event.data)),
+        data_sha256=_event_hash(incoming),
         partition=incoming.partition,
         offset=incoming.offset,
         timestamp=incoming.timestamp,

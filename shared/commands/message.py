@@ -15,7 +15,7 @@ _UNSUITABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 @dataclass(frozen=True, slots=True)
 class Message:
     """One record of the commands topic. Texts keep bytes that are not UTF-8 as surrogate escapes; a missing
-    header is empty. `timestamp` is the broker's, in milliseconds; nothing depends on it."""
+    header is empty. `timestamp` is the broker's, in milliseconds."""
 
     offset: int
     timestamp: int
@@ -48,7 +48,7 @@ class Message:
         ce_type, ce_id, officer = (
             text.encode("utf-8", "surrogateescape") for text in (self.ce_type, self.ce_id, self.officer)
         )
-        return chain(head, ce_type, ce_id, officer, self.signature, self.value)
+        return chain(head, self.timestamp, ce_type, ce_id, officer, self.signature, self.value)
 
 
 def shown(text: str) -> str:

@@ -4,7 +4,7 @@ Canonical JSON is RFC 8785 throughout, hashes are SHA-256 in lower-case hex.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import rfc8785
@@ -44,15 +44,36 @@ def digest(voter: Mapping[str, Any], residence: Mapping[str, Any]) -> str:
     return sha256_hex(canonical(without_nulls({"residence": residence, "voter": voter})))
 
 
-def data_hash(data: Any) -> str | None:
-    """SHA-256 of an event's data by value, so that both CloudEvents modes agree.
+def data_hash(ce_type: str, data: Any) -> str | None:
+    """SHA-256 of an event's type and data by value: by it a resend is known, in both CloudEvents modes.
 
     None for data without a canonical form; such data never equals an accepted one.
     """
     try:
-        return sha256_hex(canonical(data))
+        return sha256_hex(ce_type.encode() + b"\0" + canonical(data))
     except ValueError:
         return None
+
+
+def event_signing_bytes(register: str, ce_type: str, ce_source: str, ce_id: str, data: Any) -> bytes:
+    """What a device signs of an event, the same in both CloudEvents modes.
+
+    Raises ValueError for data without a canonical form.
+    """
+    return _terminated(register, ce_type, ce_source, ce_id) + canonical(data)
+
+
+def arrival_hash(register: str, ce_type: str, ce_id: str, data: Any) -> str | None:
+    """What a receipt's `content` says of one capture that arrived; None for data without a canonical form."""
+    try:
+        return sha256_hex(_terminated(register, ce_type, ce_id) + canonical(data))
+    except ValueError:
+        return None
+
+
+def batch_content(arrivals: Iterable[tuple[int, str]]) -> str:
+    """A receipt's `content`: of the distinct pairs of sequence and `arrival_hash` that arrived, in order."""
+    return sha256_hex(canonical([list(each) for each in sorted(set(arrivals))]))
 
 
 def ordered_pair(one: VersionId, other: VersionId) -> tuple[VersionId, VersionId]:
@@ -70,11 +91,20 @@ def command_signing_bytes(register: str, ce_type: str, ce_id: str, value: bytes)
 
     Type and id may hold surrogate escapes: what others put into a header is signed as its bytes.
     """
-    parts = (register, ce_type, ce_id)
-    return b"".join(part.encode("utf-8", "surrogateescape") + b"\0" for part in parts) + value
+    return _terminated(register, ce_type, ce_id) + value
 
 
-def chain(head: bytes, ce_type: bytes, ce_id: bytes, officer: bytes, signature: bytes, value: bytes) -> bytes:
-    """The next head of the audit chain after one message of `roll.commands.v1`, as it lay there."""
-    message = hashlib.sha256(b"\0".join((ce_type, ce_id, officer, signature, value))).digest()
-    return hashlib.sha256(head + message).digest()
+def chain(head: bytes, timestamp: int, *fields: bytes) -> bytes:
+    """The next head of the audit chain after one message of `roll.commands.v1`, as it lay there.
+
+    `timestamp` is the broker's, in milliseconds; `fields` are `ce_type`, `ce_id`, officer, signature and
+    value, a missing one empty. Each follows its length, so that no two messages share their bytes.
+    """
+    message = timestamp.to_bytes(8, "big", signed=True) + b"".join(
+        len(each).to_bytes(4, "big") + each for each in fields
+    )
+    return hashlib.sha256(head + hashlib.sha256(message).digest()).digest()
+
+
+def _terminated(*texts: str) -> bytes:
+    return b"".join(text.encode("utf-8", "surrogateescape") + b"\0" for text in texts)

@@ -11,8 +11,10 @@ class Record:
 
     `timestamp` is in milliseconds since 1970 (LogAppendTime on our topics). `fault` is None, or says in one
     word what the client library could not read, and the record is dead-lettered or stops the service:
-    `headers` (a name is not UTF-8; kept here with backslash escapes), `compression` (its batch is corrupt or
-    of an unknown codec; key, value and headers are lost).
+    `headers` (a name is not UTF-8; kept here with backslash escapes), `undecodable_batch` (its whole batch
+    cannot be decompressed, is over the contract's limits, or its records cannot be told apart: this one
+    record stands for the run of offsets up to and with `last_offset`, without key, value and headers).
+    `wire_bytes` is, for such a run, the batch's size as it lay on the wire.
     """
 
     topic: str
@@ -23,6 +25,8 @@ class Record:
     value: bytes | None
     headers: tuple[tuple[str, bytes | None], ...]
     fault: str | None = None
+    last_offset: int | None = None
+    wire_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -224,7 +224,7 @@ def _pair(versions: list[contract.Version]) -> Pair:
 def _chained(head: bytes, record: LogRecord) -> bytes:
     names = ("ce_type", "ce_id", OFFICER_HEADER, SIGNATURE_HEADER)
     ce_type, ce_id, officer, signature = (header(record.headers, name) or b"" for name in names)
-    return identity.chain(head, ce_type, ce_id, officer, signature, record.value or b"")
+    return identity.chain(head, record.timestamp, ce_type, ce_id, officer, signature, record.value or b"")
 
 
 def _text(raw: bytes | None) -> str | None:

@@ -102,7 +102,7 @@ def _take_in(log: Log, history: CommandHistory, judged: Judged, record: LogRecor
         raise Rejection("key_mismatch")
     if partition_for(record.key, log.partitions) != record.partition:
         raise Rejection("wrong_partition")
-    event_hash = identity.data_hash(event.data)
+    event_hash = identity.data_hash(event.type, event.data)
     if event.type == EventType.BATCH_CLOSED:
         _take_in_close(judged, record, event, event_hash)
         return

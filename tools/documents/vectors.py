@@ -83,7 +83,8 @@ def _claims() -> list[dict[str, Any]]:
 def _commands() -> dict[str, Any]:
     """Three messages as they would lie on `roll.commands.v1`, and the audit chain over them."""
     payloads = examples()
-    messages, head = [], identity.CHAIN_START
+    messages: list[dict[str, Any]] = []
+    head = identity.CHAIN_START
     for ce_type, ce_id, officer in (
         (CommandType.CUT_OFF, "c-0001", "publisher-1"),
         (CommandType.APPROVED, "c-0002", "approver-1"),
@@ -92,13 +93,15 @@ def _commands() -> dict[str, Any]:
         value = identity.canonical(payloads[ce_type])
         signed = identity.command_signing_bytes(REGISTER, ce_type, ce_id, value)
         signature = signing.encode_signature(test_key().sign(signed))
+        timestamp = 1_792_000_000_000 + 1_000 * len(messages)
         head = identity.chain(
-            head, ce_type.encode(), ce_id.encode(), officer.encode(), signature.encode(), value
+            head, timestamp, ce_type.encode(), ce_id.encode(), officer.encode(), signature.encode(), value
         )
         messages.append(
             {
                 "ce_type": ce_type.value,
                 "ce_id": ce_id,
+                "timestamp_ms": timestamp,
                 "officer": officer,
                 "value": value.decode(),
                 "command_sha256": identity.sha256_hex(value),

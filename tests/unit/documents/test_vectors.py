@@ -82,8 +82,12 @@ def test_the_commands_are_signed_as_described_and_the_chain_holds() -> None:
         assert bytes.fromhex(message["signed_bytes_hex"]) == signed
         public_key().verify(base64.b64decode(message["signature_base64"]), signed)
         assert message["command_sha256"] == sha256(value).hex()
-        parts = [*named, message["officer"], message["signature_base64"]]
-        head = sha256(head + sha256(b"\0".join([*(part.encode() for part in parts), value])))
+        parts = [
+            *(each.encode() for each in (*named, message["officer"], message["signature_base64"])),
+            value,
+        ]
+        fields = b"".join(len(part).to_bytes(4, "big") + part for part in parts)
+        head = sha256(head + sha256(message["timestamp_ms"].to_bytes(8, "big") + fields))
         assert message["chain_head_after_hex"] == head.hex()
     with pytest.raises(InvalidSignature):
         public_key().verify(base64.b64decode(message["signature_base64"]), signed + b" ")

@@ -144,8 +144,9 @@ def test_the_audit_chain_takes_every_message_as_it_lay_there() -> None:
     builder.raw_command(None, (("ce_id", b"\xff"),))
     builder.raw_command(b"v", (("ce_id", b"1"), ("ce_id", b"2"), ("ce_type", None)))
     found = history(builder)
-    first = identity.chain(bytes(32), b"", b"\xff", b"", b"", b"")
-    assert found.heads == {0: first, 1: identity.chain(first, b"", b"2", b"", b"", b"v")}
+    at = [record.timestamp for record in builder.commands]
+    first = identity.chain(bytes(32), at[0], b"", b"\xff", b"", b"", b"")
+    assert found.heads == {0: first, 1: identity.chain(first, at[1], b"", b"2", b"", b"", b"v")}
     assert list(found.verdicts) == ["2"]
 
 

@@ -142,12 +142,10 @@ PLAIN = st.recursive(
 def test_every_version_has_the_contracts_digest_and_data_hash(records: list[Record]) -> None:
     for (partition, offset), judgement in MemoryStore().settle(records).items():
         if isinstance(judgement, Accepted):
-            [data] = [
-                json.loads(each.value or b"")
-                for each in records
-                if (each.partition, each.offset) == (partition, offset)
-            ]
-            assert judgement.version.data_sha256 == data_hash(data)
+            [record] = [each for each in records if (each.partition, each.offset) == (partition, offset)]
+            event_type = dict(record.headers)["ce_type"] or b""
+            data = json.loads(record.value or b"")
+            assert judgement.version.data_sha256 == data_hash(event_type.decode(), data)
             if judgement.voter is not None:
                 assert judgement.version.digest == digest(data["voter"], data["residence"])
 

@@ -338,6 +338,7 @@ def test_the_audit_chain_holds_every_message_as_it_lay() -> None:
         raw = dict(headers)
         head = chain(
             head,
+            message.timestamp,
             raw.get("ce_type", b""),
             raw.get("ce_id", b""),
             raw.get("rollstream-officer", b""),

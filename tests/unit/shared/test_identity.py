@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import struct
 from typing import Any
 
 from hypothesis import given
@@ -29,12 +30,12 @@ def test_a_null_and_a_missing_member_give_one_digest_at_every_depth() -> None:
 
 
 def test_the_capture_systems_order_of_members_does_not_matter() -> None:
-    assert identity.data_hash({"a": 1, "b": [2]}) == identity.data_hash({"b": [2], "a": 1})
+    assert identity.data_hash("t", {"a": 1, "b": [2]}) == identity.data_hash("t", {"b": [2], "a": 1})
 
 
 def test_data_beyond_a_doubles_integers_has_no_hash() -> None:
-    assert identity.data_hash({"n": 2**53}) is None
-    assert identity.data_hash({"n": 2**53 - 1}) is not None
+    assert identity.data_hash("t", {"n": 2**53}) is None
+    assert identity.data_hash("t", {"n": 2**53 - 1}) is not None
 
 
 @given(one=_VERSION, other=_VERSION)
@@ -61,20 +62,41 @@ def test_a_header_that_is_not_utf8_is_signed_as_its_bytes() -> None:
     assert identity.command_signing_bytes("r", "t", broken, b"") == b"r\x00t\x00c-\xff\x00"
 
 
-@given(st.lists(st.tuples(*[st.binary(max_size=8)] * 5), min_size=1, max_size=4))
+FIELDS = st.tuples(st.integers(-1, 2**62), *[st.binary(max_size=8)] * 5)
+
+
+@given(st.lists(FIELDS, min_size=1, max_size=4))
 def test_the_chain_hashes_each_message_onto_the_head_before(messages: list[Any]) -> None:
     head = expected = identity.CHAIN_START
-    for message in messages:
-        head = identity.chain(head, *message)
-        expected = hashlib.sha256(expected + hashlib.sha256(b"\0".join(message)).digest()).digest()
+    for timestamp, *fields in messages:
+        head = identity.chain(head, timestamp, *fields)
+        message = struct.pack(">q", timestamp) + b"".join(
+            struct.pack(">I", len(each)) + each for each in fields
+        )
+        expected = hashlib.sha256(expected + hashlib.sha256(message).digest()).digest()
     assert head == expected
     assert identity.CHAIN_START == b"\0" * 32
 
 
 def test_changing_any_part_of_a_message_changes_the_head() -> None:
     parts = [b"type", b"id", b"officer", b"signature", b"value"]
-    heads = {identity.chain(identity.CHAIN_START, *parts)}
+    heads = {identity.chain(identity.CHAIN_START, 1, *parts), identity.chain(identity.CHAIN_START, 2, *parts)}
     for at in range(5):
         changed = [part + b"!" if place == at else part for place, part in enumerate(parts)]
-        heads.add(identity.chain(identity.CHAIN_START, *changed))
-    assert len(heads) == 6
+        heads.add(identity.chain(identity.CHAIN_START, 1, *changed))
+    heads.add(identity.chain(identity.CHAIN_START, 1, b"typ", b"eid", *parts[2:]))
+    assert len(heads) == 8
+
+
+def test_an_event_is_signed_for_one_register_type_source_and_id() -> None:
+    signed = identity.event_signing_bytes("r", "t", "s", "i", {"b": 1, "a": None})
+    assert signed == b'r\x00t\x00s\x00i\x00{"a":null,"b":1}'
+
+
+def test_the_content_of_a_batch_is_that_of_its_distinct_arrivals_in_order() -> None:
+    one, other = identity.arrival_hash("r", "t", "i", {}), identity.arrival_hash("r", "t", "j", {})
+    assert one == hashlib.sha256(b"r\x00t\x00i\x00{}").hexdigest()
+    assert one is not None and other is not None
+    content = identity.batch_content([(2, one), (1, other), (2, one)])
+    assert content == hashlib.sha256(f'[[1,"{other}"],[2,"{one}"]]'.encode()).hexdigest()
+    assert identity.arrival_hash("r", "t", "i", {"n": 2**53}) is None
