@@ -37,6 +37,10 @@ test-engines: $(STAMP) ## the same and more on Apache Kafka 4 and a built store 
 	$(BIN)/python -m tests.kit.engines --fetch
 	ROLLSTREAM_TEST_ENGINES=real $(BIN)/python -m pytest $(ARGS)
 
+.PHONY: mutants
+mutants: $(STAMP) ## take each guard out of a copy of the code; its tests must notice
+	$(BIN)/python -m tools.mutants $(ARGS)
+
 .PHONY: check
 check: $(STAMP) ## format, lint, strict types, generated contracts up to date
 	$(BIN)/ruff format --check .
