@@ -106,7 +106,7 @@ def _pass(tests: Sequence[str], copy: Path) -> bool:
 def _state(copy: Path) -> str:
     """A hash of all code and tests, by which a result is remembered."""
     content = hashlib.sha256()
-    for path in sorted(copy.rglob("*.py")) + [copy / "tools/mutants/mutations.toml"]:
+    for path in [*sorted(copy.rglob("*.py")), copy / "tools/mutants/mutations.toml"]:
         content.update(str(path.relative_to(copy)).encode() + b"\0" + path.read_bytes())
     return content.hexdigest()[:16]
 
