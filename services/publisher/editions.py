@@ -1,4 +1,4 @@
-"""Verdicts, versions of rolls and their lists in MongoDB: what became of commands."""
+"""Versions of rolls and their lists in MongoDB."""
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,18 +6,11 @@ from typing import Any
 
 from services.publisher.lists import Edition, StationList, Totals
 from services.publisher.registrations import Registration
-from services.publisher.roll import Refusal
-from shared.commands.state import FinaliseRequest, Verdict
+from services.publisher.verdicts import VerdictStore
 from shared.store.mongo import IndexModel, Mongo, ReplaceOne, UpdateOne
 
-COMMANDS = "commands"
 ROLLS = "rolls"
 LISTS = "lists"
-MOST_NAMES = 1_000
-"""Names stored with a refusal; how many there are is told besides."""
-
-# A verdict is never replaced by one given earlier: a paused process may wake up.
-_PROPOSED, _APPROVED, _SETTLED = 0, 1, 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,33 +35,16 @@ class EditionStore:
 
     def __init__(self, mongo: Mongo) -> None:
         self._mongo = mongo
+        self.verdicts = VerdictStore(mongo)
 
     async def prepare(self) -> None:
         """Make the indexes; repeating it is harmless."""
+        await self.verdicts.prepare()
         await self._mongo.collection(LISTS).create_indexes(
             [IndexModel([("command_offset", 1), ("province", 1), ("station", 1)], name="by_province")]
         )
-        await self._mongo.collection(COMMANDS).create_indexes([IndexModel([("offset", 1)], name="by_offset")])
 
-    # Verdicts
-
-    async def save_verdicts(self, verdicts: Iterable[Verdict]) -> None:
-        """Keep the fold's verdicts."""
-        await self._mongo.write(COMMANDS, [_verdict_write(verdict) for verdict in verdicts])
-
-    async def refuse(self, request: FinaliseRequest, refusal: Refusal) -> None:
-        """A `finalised` is refused, with the names of what stands against it."""
-        names = [list(name) if isinstance(name, tuple) else name for name in refusal.names[:MOST_NAMES]]
-        await self._settle(
-            request,
-            {
-                "verdict": "refused",
-                "reason": refusal.reason,
-                "names": names,
-                "named": len(refusal.names),
-                "command_offset": None,
-            },
-        )
+    # Versions
 
     async def take_effect(self, edition: Edition) -> None:
         """A `finalised` takes effect: its version is about to be published."""
@@ -94,21 +70,7 @@ class EditionStore:
                 )
             ],
         )
-        await self._settle(
-            edition.request,
-            {"verdict": "effective", "reason": None, "command_offset": edition.request.command_offset},
-        )
-
-    async def _settle(self, request: FinaliseRequest, members: Mapping[str, Any]) -> None:
-        update = {"$set": {**members, "stage": _SETTLED}}
-        await self._mongo.write(COMMANDS, [UpdateOne({"_id": request.command_id}, update, upsert=True)])
-
-    async def refused(self, command_ids: Sequence[str]) -> set[str]:
-        """Which of these commands are refused."""
-        found = await self._mongo.find_by_ids(COMMANDS, command_ids, {"verdict": 1})
-        return {document["_id"] for document in found if document.get("verdict") == "refused"}
-
-    # Versions
+        await self.verdicts.take_effect(edition.request)
 
     async def versions(self) -> list[dict[str, Any]]:
         """Every version of every roll, in the order in which they took effect."""
@@ -175,25 +137,6 @@ class EditionStore:
     async def drop_lists(self, command_offset: int) -> None:
         """Forget the lists of a version that comes to nothing."""
         await self._mongo.collection(LISTS).delete_many({"command_offset": command_offset})
-
-
-def _verdict_write(verdict: Verdict) -> UpdateOne:
-    settled = verdict.verdict != "open"
-    stage = _SETTLED if settled else _APPROVED if verdict.settled_at is not None else _PROPOSED
-    members = {
-        "command_type": verdict.command_type,
-        "offset": verdict.offset,
-        "proposed_by": verdict.proposed_by,
-        "approved_by": verdict.approved_by,
-        "settled_at": verdict.settled_at,
-        "data": verdict.data,
-        "value_sha256": verdict.value_sha256,
-        "verdict": verdict.verdict,
-        "reason": verdict.reason,
-        "command_offset": verdict.command_offset,
-        "stage": stage,
-    }
-    return UpdateOne({"_id": verdict.ce_id, "stage": {"$lte": stage}}, {"$set": members}, upsert=True)
 
 
 def _list_id(command_offset: int, station: str) -> str:

@@ -154,12 +154,12 @@ class Finaliser:
         end = len(state.verdict_log)
         if self._stored_verdicts < end:
             news = dict.fromkeys(state.verdict_log[self._stored_verdicts : end])
-            await self._editions.save_verdicts(state.verdicts[each] for each in news)
+            await self._editions.verdicts.save(state.verdicts[each] for each in news)
             self._stored_verdicts = end
 
     async def _pending(self, requests: Sequence[FinaliseRequest]) -> AsyncIterator[FinaliseRequest]:
         """Those not judged yet, or not published to the end, in their order."""
-        refused = await self._editions.refused([each.command_id for each in requests])
+        refused = await self._editions.verdicts.refused([each.command_id for each in requests])
         published = {
             version["command_id"]
             for version in await self._editions.versions()
@@ -182,7 +182,7 @@ class Finaliser:
             await self._publish(state, self._edition(state, request, before))
         except Refusal as refusal:
             await self._still_due(request)
-            await self._editions.refuse(request, refusal)
+            await self._editions.verdicts.refuse(request, refusal)
             self._log.info("finalised refused", command_id=request.command_id, reason=refusal.reason)
 
     def _edition(self, state: State, request: FinaliseRequest, before: list[dict[str, Any]]) -> Edition:

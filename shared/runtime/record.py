@@ -14,7 +14,8 @@ class Record:
     `headers` (a name is not UTF-8; kept here with backslash escapes), `undecodable_batch` (its whole batch
     cannot be decompressed, is over the contract's limits, or its records cannot be told apart: this one
     record stands for the run of offsets up to and with `last_offset`, without key, value and headers).
-    `wire_bytes` is, for such a run, the batch's size as it lay on the wire.
+    `wire_bytes` is, for such a run, the batch's size as it lay on the wire. `append_time` is whether the
+    broker gave the time stamp; a producer could have chosen any other.
     """
 
     topic: str
@@ -27,6 +28,7 @@ class Record:
     fault: str | None = None
     last_offset: int | None = None
     wire_bytes: int = 0
+    append_time: bool = True
 
 
 @dataclass(frozen=True, slots=True)

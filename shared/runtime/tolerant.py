@@ -41,6 +41,8 @@ from shared.runtime.record import Record
 # More empty records for one unreadable batch than any producer sends: the batch header itself is wrong.
 _MOST_FAULTY = 100_000
 
+_LOG_APPEND_TIME = 1  # the protocol's word for it
+
 # The embedded broker answers at once that there is nothing, instead of waiting for `fetch_max_wait_ms`: asked
 # again and again it had each consumer fetch 770 times a second. Apache Kafka waits by itself.
 _LEAST_EMPTY_FETCH_S = 0.02
@@ -147,6 +149,7 @@ def _to_record(partition: TopicPartition, raw: Any) -> Record:
         raw.value,
         tuple(raw.headers),
         getattr(raw, "fault", None),
+        append_time=raw.timestamp_type == _LOG_APPEND_TIME,
     )
 
 
@@ -239,7 +242,13 @@ class _LenientBatch(_DefaultRecordBatchPy):  # type: ignore[misc]  # aiokafka ha
             raise CorruptRecordException(f"a batch claims {self.next_offset - expected} records")
         for offset in range(expected, self.next_offset):
             yield SimpleNamespace(
-                offset=offset, timestamp=self.max_timestamp, key=None, value=None, headers=(), fault=fault
+                offset=offset,
+                timestamp=self.max_timestamp,
+                timestamp_type=self.timestamp_type,
+                key=None,
+                value=None,
+                headers=(),
+                fault=fault,
             )
 
     def _read_record(self, buffer: bytearray, at: int) -> tuple[Any, int]:
@@ -268,6 +277,7 @@ class _LenientBatch(_DefaultRecordBatchPy):  # type: ignore[misc]  # aiokafka ha
         return SimpleNamespace(
             offset=self.base_offset + offset_delta,
             timestamp=self.max_timestamp if appended else self.first_timestamp + timestamp_delta,
+            timestamp_type=self.timestamp_type,
             key=key,
             value=value,
             headers=headers,

@@ -385,7 +385,7 @@ async def test_a_command_that_comes_while_verdicts_are_stored_gets_its_whole_doc
     young = MemoryFeed(REGISTER, log[:-2], MemoryFiles(desk.commands.files))
     await young.wait_for_end()
     feed.state = young.state
-    save = desk.editions.save_verdicts
+    save = desk.editions.verdicts.save
 
     async def meanwhile(verdicts: Iterable[Verdict]) -> None:
         await save(list(verdicts))
@@ -393,7 +393,7 @@ async def test_a_command_that_comes_while_verdicts_are_stored_gets_its_whole_doc
         young.state.verdict_log[:] = grown.verdict_log
         young.state.verdicts.update(grown.verdicts)
 
-    desk.editions.save_verdicts = meanwhile  # type: ignore[method-assign]
+    desk.editions.verdicts.save = meanwhile  # type: ignore[method-assign]
     await finaliser._judge_all()
     await finaliser._judge_all()
     found = await desk.mongo.as_mongo().find_by_ids("commands", [grown.finalise_requests[-1].command_id])
