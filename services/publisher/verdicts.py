@@ -1,4 +1,4 @@
-"""What became of each command, in MongoDB: the verdicts of the fold, and the publisher's own on `finalised`."""
+"""What became of each command, in MongoDB: the fold's verdicts, and the publisher's on `finalised`."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
