@@ -1,28 +1,90 @@
-"""What a capture system does: sends one event, and is told when it was wrong. Needs aiokafka only."""
+# /// script
+# dependencies = ["confluent-kafka", "cryptography", "rfc8785"]
+# ///
+"""What a capture system does: signs and sends a batch, closes it, and wipes it when the receipt agrees.
 
-import asyncio
+    python capture_system.py EVENTS.jsonl DEVICE_KEY.pem
+
+EVENTS.jsonl has one structured CloudEvent a line, all of one device and one batch.
+"""
+
+import base64
 import json
 import os
 import sys
+from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+import rfc8785
+from confluent_kafka import Consumer, Producer
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+BROKER = os.environ["ROLLSTREAM_KAFKA__BOOTSTRAP_SERVERS"]
+REGISTER = os.environ["ROLLSTREAM_REGISTER"]
+EVENTS_TOPIC, ANSWERS = "registration.events.v1", ["registration.rejected.v1", "registration.receipts.v1"]
 
 
-async def main(events_file: str) -> None:
-    broker = os.environ["ROLLSTREAM_KAFKA__BOOTSTRAP_SERVERS"]
-    async with AIOKafkaProducer(bootstrap_servers=broker, acks="all", enable_idempotence=True) as producer:
-        for line in Path(events_file).read_bytes().splitlines():  # one structured CloudEvent a line
-            key = json.loads(line)["data"]["registration_id"].encode()
-            headers = [("content-type", b"application/cloudevents+json")]
-            await producer.send_and_wait("registration.events.v1", line, key, headers=headers)
-    async with AIOKafkaConsumer(
-        "registration.rejected.v1", bootstrap_servers=broker, auto_offset_reset="earliest"
-    ) as rejected:
-        async for message in rejected:
-            told = json.loads(message.value)
-            print(told["event_id"], told["reason"], told["errors"], flush=True)
+def send(producer: Producer, key: object, event: dict[str, object], event_key: str) -> None:
+    """One event in binary mode; the signature holds for this register, type, source, id and data alone."""
+    data = rfc8785.dumps(event["data"])
+    names = [str(event[name]).encode() for name in ("type", "source", "id")]
+    signature = key.sign(b"\0".join([REGISTER.encode(), *names, data]))
+    headers = {
+        "ce_specversion": b"1.0",
+        **{f"ce_{name}": str(event[name]).encode() for name in ("type", "source", "id")},
+        "content-type": b"application/json",
+        "rollstream-signature": base64.b64encode(signature),
+    }
+    producer.produce(EVENTS_TOPIC, data, event_key.encode(), headers=headers, on_delivery=delivered)
+
+
+def delivered(error: object, _: object) -> None:
+    if error:
+        raise SystemExit(f"not acknowledged, send it again: {error}")
+
+
+def arrival(event: dict[str, object]) -> list[object]:
+    """What the receipt's `content` must say of one capture: its sequence, and what exactly was captured."""
+    named = b"".join(text.encode() + b"\0" for text in (REGISTER, str(event["type"]), str(event["id"])))
+    return [event["data"]["capture"]["sequence"], sha256(named + rfc8785.dumps(event["data"])).hexdigest()]
+
+
+def main(events_file: str, key_file: str) -> None:
+    key = load_pem_private_key(Path(key_file).read_bytes(), None)
+    events = [json.loads(line) for line in Path(events_file).read_text("utf-8").splitlines()]
+    # librdkafka's own default places keys elsewhere than Kafka's, and the event would be rejected.
+    producer = Producer(
+        {"bootstrap.servers": BROKER, "partitioner": "murmur2_random", "enable.idempotence": True}
+    )
+    for event in events:
+        send(producer, key, event, event["data"]["registration_id"])
+    capture = events[0]["data"]["capture"]
+    sequences = [event["data"]["capture"]["sequence"] for event in events]
+    first, last = min(sequences), max(sequences)
+    closed = {name: capture[name] for name in ("office", "device", "batch")}
+    closed |= {"first_sequence": first, "last_sequence": last, "count": last - first + 1}
+    closed["closed_at"] = datetime.now(UTC).isoformat(timespec="seconds")
+    event = {"type": "rollstream.capture.batch-closed.v1", "source": events[0]["source"]}
+    send(producer, key, {**event, "id": f"close-{capture['batch']}", "data": closed}, capture["device"])
+    producer.flush()
+
+    mine = sha256(rfc8785.dumps(sorted(arrival(event) for event in events))).hexdigest()
+    answers = Consumer({"bootstrap.servers": BROKER, "group.id": f"{capture['device']}-answers",
+                        "auto.offset.reset": "earliest"})  # fmt: skip
+    answers.subscribe(ANSWERS)
+    while True:
+        message = answers.poll(1.0)
+        if message is None or message.error():
+            continue
+        told = json.loads(message.value())
+        if message.topic() == ANSWERS[0] and told["device"] == capture["device"]:
+            print("rejected", told["event_id"], told["reason"], told["errors"], flush=True)
+        elif told.get("batch") == capture["batch"] and told["device"] == capture["device"]:
+            if told["complete"] and told["count"] == closed["count"] and told["content"] == mine:
+                return print("complete", told["batch"], "may be wiped from the device", flush=True)
+            print("incomplete", told["batch"], "missing", told["missing"], flush=True)
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1]))
+    main(*sys.argv[1:])
