@@ -15,6 +15,7 @@ import sys
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import rfc8785
 from confluent_kafka import Consumer, Producer
@@ -25,7 +26,7 @@ REGISTER = os.environ["ROLLSTREAM_REGISTER"]
 EVENTS_TOPIC, ANSWERS = "registration.events.v1", ["registration.rejected.v1", "registration.receipts.v1"]
 
 
-def send(producer: Producer, key: object, event: dict[str, object], event_key: str) -> None:
+def send(producer: Producer, key: Any, event: dict[str, Any], event_key: str) -> None:
     """One event in binary mode; the signature holds for this register, type, source, id and data alone."""
     data = rfc8785.dumps(event["data"])
     names = [str(event[name]).encode() for name in ("type", "source", "id")]
@@ -39,12 +40,12 @@ def send(producer: Producer, key: object, event: dict[str, object], event_key: s
     producer.produce(EVENTS_TOPIC, data, event_key.encode(), headers=headers, on_delivery=delivered)
 
 
-def delivered(error: object, _: object) -> None:
+def delivered(error: Any, _: Any) -> None:
     if error:
         raise SystemExit(f"not acknowledged, send it again: {error}")
 
 
-def arrival(event: dict[str, object]) -> list[object]:
+def arrival(event: dict[str, Any]) -> list[Any]:
     """What the receipt's `content` must say of one capture: its sequence, and what exactly was captured."""
     named = b"".join(text.encode() + b"\0" for text in (REGISTER, str(event["type"]), str(event["id"])))
     return [event["data"]["capture"]["sequence"], sha256(named + rfc8785.dumps(event["data"])).hexdigest()]

@@ -1,0 +1,72 @@
+"""The example settings and the access rules fit the code: every setting exists, every topic is covered."""
+
+import os
+import subprocess
+from collections import defaultdict
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from shared.contracts.topics import TOPICS, Topic
+from shared.process.settings import Settings
+from tests.kit.compose import ROOT
+
+READS = {
+    "registration": {Topic.EVENTS, Topic.COMMANDS},
+    "dedup": {Topic.ACCEPTED, Topic.COMMANDS},
+    "publisher": {Topic.CHECKED, Topic.COMMANDS, Topic.MANIFESTS},
+}
+
+
+@pytest.fixture(scope="module")
+def rules(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], set[str]]:
+    """(principal, operation) → what it is allowed on, as the script asks Kafka's command for it."""
+    folder = tmp_path_factory.mktemp("acls")
+    asked = folder / "asked"
+    command = folder / "kafka-acls.sh"
+    command.write_text(f'#!/bin/sh\necho "$@" >> {asked}\n')
+    command.chmod(0o755)
+    environment = {
+        "PATH": os.environ["PATH"],
+        "KAFKA_ACLS": str(command),
+        "BOOTSTRAP": "b:1",
+        "ADMIN_CONFIG": "c",
+    }
+    subprocess.run([ROOT / "deploy/kafka/acls.sh"], env=environment, check=True)
+    found: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for line in asked.read_text().splitlines():
+        words = line.split()
+        named = defaultdict[str, list[str]](list)
+        for flag, value in pairwise(words):
+            named[flag].append(value)
+        [principal] = named["--allow-principal"]
+        for operation in named["--operation"]:
+            found[principal, operation] |= {*named["--topic"], *named["--group"]}
+    return found
+
+
+@pytest.mark.parametrize("service", READS)
+def test_a_service_may_read_what_it_reads_and_write_what_it_writes(
+    rules: dict[tuple[str, str], set[str]], service: str
+) -> None:
+    writes = {spec.topic for spec in TOPICS if service in spec.written_by}
+    assert rules[f"User:{service}", "Write"] == {topic.value for topic in writes}
+    group = f"rollstream-{service}"
+    assert rules[f"User:{service}", "Read"] == {*(topic.value for topic in READS[service]), group}
+
+
+def test_nobody_but_their_writers_may_write_to_a_topic(rules: dict[tuple[str, str], set[str]]) -> None:
+    for (principal, operation), topics in rules.items():
+        if operation == "Write" and principal not in {f"User:{service}" for service in READS}:
+            assert topics <= {Topic.EVENTS.value, Topic.COMMANDS.value}, principal
+
+
+def test_each_example_setting_exists(monkeypatch: pytest.MonkeyPatch) -> None:
+    for line in Path(ROOT / "deploy/settings/production.env.example").read_text().splitlines():
+        if line and not line.startswith("#"):
+            name, _, value = line.partition("=")
+            monkeypatch.setenv(name, value)
+    settings = Settings()
+    assert settings.kafka.replication_factor == 3
+    assert settings.kafka.security_protocol == "SASL_SSL"
