@@ -12,14 +12,18 @@ from shared.commands.state import PairKey
 from shared.contracts.cloudevents import header
 from shared.contracts.events import EventType, Marker
 from shared.contracts.identity import ordered_pair
-from shared.contracts.outputs import Checked
+from shared.contracts.outputs import Checked, FurtherClaims, OutputType
 from shared.process.errors import StopService
 from shared.process.metrics import Metrics
 from shared.runtime.record import Record
+from shared.runtime.turns import Turns
 from shared.store.progress import ProgressStore
 
 JUDGING_PARTITION = 0
 """Who holds it judges."""
+
+CLAIMS_AT_ONCE = 2_000
+"""Claims kept before they are written: some 1 MB. A batch of records with 500 claims each has 250,000."""
 
 
 class PublisherHandler:
@@ -61,13 +65,21 @@ class PublisherHandler:
         checked: dict[str, list[Checked]] = {}
         claims: dict[PairKey, int] = {}
         ends: dict[int, int] = {}
+        turns = Turns()
         for record in batch:
+            await turns.give()
             content = read(record)
             if isinstance(content, Marker):
                 ends[record.partition] = max(content.epoch, ends.get(record.partition, 0))
                 continue
-            checked.setdefault(content.registration_id, []).append(content)
             claims.update(_claims(content))
+            if len(claims) >= CLAIMS_AT_ONCE:
+                await self._roll.add_claims(claims)
+                claims.clear()
+            if isinstance(content, Checked):
+                # Without its claims, of which 500 are 2 MB once they are parsed.
+                bare = content.model_copy(update={"claims": []})
+                checked.setdefault(content.registration_id, []).append(bare)
         await self._store(checked)
         await self._roll.add_claims(claims)
         if ends:
@@ -85,7 +97,7 @@ class PublisherHandler:
         await self._roll.save([document for document in merged if document is not None])
 
 
-def read(record: Record) -> Checked | Marker:
+def read(record: Record) -> Checked | FurtherClaims | Marker:
     """Read a record of `registration.checked.v1`.
 
     Raises StopService: it is our own topic, and a skipped record would make an epoch falsely complete.
@@ -95,6 +107,8 @@ def read(record: Record) -> Checked | Marker:
             raise ValueError(record.fault)
         if _is_marker(record):
             return Marker.model_validate_json(record.value)
+        if header(record.headers, "ce_type") == OutputType.CLAIMS.encode():
+            return FurtherClaims.model_validate_json(record.value)
         return Checked.model_validate_json(record.value)
     except (ValueError, ValidationError):
         raise StopService(
@@ -108,9 +122,9 @@ def _is_marker(record: Record) -> bool:
     return header(record.headers, "ce_type") == EventType.MARKER.encode()
 
 
-def _claims(checked: Checked) -> dict[PairKey, int]:
-    mine = (checked.registration_id, checked.digest)
+def _claims(record: Checked | FurtherClaims) -> dict[PairKey, int]:
+    mine = (record.registration_id, record.digest)
     return {
         ordered_pair(mine, (claim.other.registration_id, claim.other.digest)): claim.epoch
-        for claim in checked.claims
+        for claim in record.claims
     }

@@ -24,6 +24,7 @@ class OutputType(StrEnum):
     REJECTED = "rollstream.registration.rejected.v1"
     RECEIPT = "rollstream.capture.receipt.v1"
     CHECKED = "rollstream.registration.checked.v1"
+    CLAIMS = "rollstream.registration.claims.v1"
     MARKER = EventType.MARKER.value
 
 
@@ -250,8 +251,27 @@ class Claim(Strict):
     """The later of the epochs in which the two versions first appeared."""
 
 
-class Checked(Accepted):
-    """An accepted version with every claim that it takes part in."""
+MOST_CLAIMS = 500
+"""Claims that one record carries at most: some 350 kB, whatever a name or number is shared by."""
 
-    claims: list[Claim]
-    """By other registration and digest."""
+Claims = Annotated[list[Claim], Field(max_length=MOST_CLAIMS)]
+
+
+class Checked(Accepted):
+    """An accepted version with the claims that it takes part in, or the first 500 of them."""
+
+    claims: Claims
+    """By `claim_id`; more may follow in records of type `rollstream.registration.claims.v1`."""
+
+
+class FurtherClaims(Strict):
+    """Claims of a version that its checked record had no room for; they lie before the next marker."""
+
+    registration_id: Identifier
+    """The registration; also the record's key."""
+    digest: Sha256
+    """Digest of the version, in lower-case hex."""
+    claims: Annotated[Claims, Field(min_length=1)]
+    """By `claim_id`."""
+    source: Source
+    """The event of the version."""

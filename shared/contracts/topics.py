@@ -81,8 +81,6 @@ TOPICS: tuple[TopicSpec, ...] = (
         "dedup",
         "publisher",
         unlimited_retention=True,
-        # A record carries all its claims; a name shared by thousands must not stop the line.
-        message_limits=8,
     ),
     TopicSpec(
         Topic.COMMANDS,

@@ -121,7 +121,7 @@ class LimitSettings(_Group):
 
     message_bytes: int = Field(default=MESSAGE_LIMIT, ge=MESSAGE_LIMIT, le=64 * MESSAGE_LIMIT)
     """Largest record on a topic, in bytes; twice that for dead letters, 4 times for lists, 8 times for
-    checked records and manifests. Not less than the default, into which all that is sent fits. An event may
+    manifests. Not less than the default, into which all that is sent fits. An event may
     have 64 KiB, whatever is set here."""
     dead_letters: int = Field(default=1_000, ge=1)
     """The service stops when more of the last `dead_letter_window` records than this were dead letters."""

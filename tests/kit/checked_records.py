@@ -1,6 +1,7 @@
 """Checked records and registrations made by hand, for tests of the publisher."""
 
 import hashlib
+from collections.abc import Iterable
 from typing import Any
 
 from services.publisher.registrations import Captured, Registration
@@ -107,6 +108,27 @@ def checked_output(registration_id: str, offset: int, partitions: int, **members
     value = canonical(record(registration_id, offset, partition=partition, **members))
     headers = (("ce_type", OutputType.CHECKED.encode()), ("ce_id", f"{partition}/{offset}".encode()))
     return Output(Topic.CHECKED.value, partition, key, value, headers)
+
+
+def claims_output(
+    registration_id: str,
+    offset: int,
+    others: Iterable[str],
+    *,
+    epoch: int = 1,
+    data: str = "first",
+    partition: int = 0,
+) -> Output:
+    """Claims that the checked record had no room for, to the first versions of `others`."""
+    mine = (registration_id, digest_of(registration_id + data))
+    value = {
+        "registration_id": registration_id,
+        "digest": mine[1],
+        "claims": [claim(mine, (other, digest_of(other + "first")), epoch) for other in others],
+        "source": {"partition": partition, "offset": offset},
+    }
+    headers = (("ce_type", OutputType.CLAIMS.encode()), ("ce_id", f"{partition}/{offset}/claims/1".encode()))
+    return Output(Topic.CHECKED.value, partition, registration_id.encode(), canonical(value), headers)
 
 
 def marker_output(epoch: int, partition: int, command_offset: int) -> Output:

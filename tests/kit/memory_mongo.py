@@ -44,7 +44,8 @@ class MemoryCollection:
     def write(self, write: Any) -> bool:
         """Do one guarded upsert; whether it took place, else its `_id` is there with another guard."""
         condition, change = write._filter, write._doc
-        found = next((each for each in self.documents.values() if _matches(each, condition)), None)
+        here = self.documents.get(condition["_id"])
+        found = here if here is not None and _matches(here, condition) else None
         if found is None:
             if not write._upsert:
                 return True
@@ -106,8 +107,9 @@ class MemoryMongo:
         return frozenset(at for at, write in enumerate(writes) if not there.write(write))
 
     async def update_existing(self, collection: str, updates: Sequence[Any]) -> int:
-        documents = self.collection(collection).documents.values()
-        found = sum(any(_matches(each, update._filter) for each in documents) for update in updates)
+        documents = self.collection(collection).documents
+        named = [(documents.get(update._filter["_id"]), update._filter) for update in updates]
+        found = sum(here is not None and _matches(here, condition) for here, condition in named)
         await self.write(collection, updates)
         return found
 

@@ -25,7 +25,7 @@ MESSAGES: Mapping[Topic, tuple[str, ...]] = {
     Topic.ACCEPTED: (OutputType.ACCEPTED.value, _MARKER),
     Topic.REJECTED: (OutputType.REJECTED.value,),
     Topic.RECEIPTS: (OutputType.RECEIPT.value,),
-    Topic.CHECKED: (OutputType.CHECKED.value, _MARKER),
+    Topic.CHECKED: (OutputType.CHECKED.value, OutputType.CLAIMS.value, _MARKER),
     Topic.COMMANDS: tuple(command.value for command in CommandType),
     Topic.LISTS: ("roll.list.v1",),
     Topic.MANIFESTS: ("roll.province-manifest.v1", "roll.manifest.v1"),
@@ -150,7 +150,7 @@ def _headers(name: str) -> dict[str, Any]:
     required = list(headers)
     # Capture systems may leave it out; we write it.
     headers["content-type"] = {"const": "application/json"}
-    if name in (OutputType.ACCEPTED, OutputType.CHECKED):
+    if name in (OutputType.ACCEPTED, OutputType.CHECKED, OutputType.CLAIMS):
         headers["ce_time"] = {"type": "string", "description": "the broker's time of the event, RFC 3339"}
     if name in (*CommandType, _MARKER):
         headers[OFFICER_HEADER] = {"type": "string", "description": "name of the officer who signs"}

@@ -160,6 +160,10 @@ def _outputs() -> dict[str, dict[str, Any]]:
     return {
         OutputType.ACCEPTED: accepted,
         OutputType.CHECKED: {**accepted, "claims": [claim]},
+        OutputType.CLAIMS: {
+            **{name: accepted[name] for name in ("registration_id", "digest", "source")},
+            "claims": [claim],
+        },
         OutputType.REJECTED: {
             "event_source": "capture/D-0042",
             "event_id": "D-0042-18",

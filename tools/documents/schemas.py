@@ -18,6 +18,7 @@ MODELS: Mapping[str, type[BaseModel]] = {
     outputs.OutputType.REJECTED.value: outputs.Rejected,
     outputs.OutputType.RECEIPT.value: outputs.Receipt,
     outputs.OutputType.CHECKED.value: outputs.Checked,
+    outputs.OutputType.CLAIMS.value: outputs.FurtherClaims,
     "roll.list.v1": lists.StationList,
     "roll.province-manifest.v1": lists.ProvinceManifest,
     "roll.manifest.v1": lists.RollManifest,
