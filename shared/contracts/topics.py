@@ -19,7 +19,14 @@ class Topic(StrEnum):
 
 
 EVENT_LIMIT = 64 * 1024
-"""Bytes of value plus headers (names and values) that an event may have."""
+"""Bytes of key, value and headers (names and values) that an event or a command may have."""
+
+KEY_LIMIT = 128
+"""Bytes of the key of an event or a command."""
+
+DEAD_LETTER_LIMIT = 256 * 1024
+"""Bytes of key, value and headers that a dead letter repeats; the original of a larger record lies only at
+the offset that its dead letter names."""
 
 MESSAGE_LIMIT = 1024 * 1024
 """Bytes of a record that every topic takes at least; a register may set more."""
@@ -95,7 +102,7 @@ TOPICS: tuple[TopicSpec, ...] = (
         "<roll>/<station>/<version>",
         "publisher",
         "downstream systems",
-        compacted=True,
+        unlimited_retention=True,
         message_limits=4,
     ),
     TopicSpec(
@@ -104,7 +111,7 @@ TOPICS: tuple[TopicSpec, ...] = (
         "publisher",
         "downstream systems",
         partitions=1,
-        compacted=True,
+        unlimited_retention=True,
         message_limits=8,
     ),
     TopicSpec(
@@ -113,7 +120,7 @@ TOPICS: tuple[TopicSpec, ...] = (
         "registration",
         "rollstream dlq",
         unlimited_retention=True,
-        # Twice the source's: the original with its reasons must always fit.
+        # Twice the source's: an original of up to DEAD_LETTER_LIMIT with its reasons always fits.
         message_limits=2,
     ),
 )

@@ -80,6 +80,17 @@ def raw_public(key: Ed25519PublicKey) -> bytes:
     return key.public_bytes_raw()
 
 
+def decode_raw_public(text: str) -> bytes:
+    """The 32 bytes of a public key behind base64 text. Raises UnusableKey with `base64` or `length`."""
+    try:
+        raw = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise UnusableKey("base64") from None
+    if len(raw) != 32:
+        raise UnusableKey("length")
+    return raw
+
+
 def key_id(key: Ed25519PublicKey) -> str:
     """The first 16 bytes of SHA-256 of the raw public key, in hex."""
     return hashlib.sha256(raw_public(key)).digest()[:16].hex()

@@ -13,6 +13,7 @@ from shared.contracts.identity import sha256_hex
 from shared.contracts.model_file import InvalidModel, parse_model
 from shared.crypto import signing
 from shared.process.errors import NotYet
+from shared.reference.devices import Device, InvalidDevices, parse_devices
 from shared.reference.officers import InvalidOfficers, Officer, parse_officers
 
 MAX_CAPACITY: Final = 750
@@ -146,7 +147,7 @@ def validate(kind: str, raw: bytes) -> None:
     """
     try:
         _PARSERS[kind](raw)
-    except (InvalidModel, InvalidOfficers, signing.UnusableKey) as error:
+    except (InvalidModel, InvalidOfficers, InvalidDevices, signing.UnusableKey) as error:
         raise InvalidReference(kind, 0, str(error)) from None
 
 
@@ -188,6 +189,10 @@ class ReferenceStore:
     def officers(self, sha256: str) -> dict[str, Officer]:
         """Raises MissingReference, InvalidOfficers."""
         return self._get("officers", sha256, parse_officers)
+
+    def devices(self, sha256: str) -> dict[str, Device]:
+        """Raises MissingReference, InvalidDevices."""
+        return self._get("devices", sha256, parse_devices)
 
     def _get(self, kind: str, sha256: str, parse: Callable[[bytes], _Parsed]) -> _Parsed:
         found = self._parsed.get((kind, sha256))
@@ -239,5 +244,6 @@ _PARSERS: Mapping[str, Callable[[bytes], object]] = {
     "stations": parse_stations,
     "model": parse_model,
     "officers": parse_officers,
+    "devices": parse_devices,
     "signing_key": signing.load_public_pem,
 }

@@ -1,7 +1,6 @@
 """Who the officers are, and what they sign."""
 
 import base64
-import binascii
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
@@ -62,7 +61,11 @@ def parse_officers(raw: bytes) -> dict[str, Officer]:
     for at, item in enumerate(items):
         if item.name in officers:
             raise InvalidOfficers(f"{at}.name: duplicate")
-        officers[item.name] = Officer(item.name, _public_key(at, item.public_key), frozenset(item.roles))
+        try:
+            key = signing.decode_raw_public(item.public_key)
+        except signing.UnusableKey as unusable:
+            raise InvalidOfficers(f"{at}.public_key: {unusable}") from None
+        officers[item.name] = Officer(item.name, key, frozenset(item.roles))
     return officers
 
 
@@ -108,13 +111,3 @@ def signed_by(
     if decoded is None:
         return False
     return signing.verify(officer.public_key, decoded, command_signing_bytes(register, ce_type, ce_id, value))
-
-
-def _public_key(at: int, text: str) -> bytes:
-    try:
-        raw = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        raise InvalidOfficers(f"{at}.public_key: base64") from None
-    if len(raw) != 32:
-        raise InvalidOfficers(f"{at}.public_key: length")
-    return raw
