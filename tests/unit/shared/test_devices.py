@@ -106,12 +106,13 @@ def test_a_signed_event_is_the_devices_and_in_one_register_only() -> None:
     assert signed_by_device(device, "kh", *EVENT[:3], {"a": [True, "ក"], "b": 1}, signature)
     assert not signed_by_device(device, "kh-2", *EVENT, signature)
     ce_type, source, event_id, data = EVENT
-    for other in (
+    others: list[tuple[str, str, str, Any]] = [
         (EventType.CORRECTED, source, event_id, data),
         (ce_type, "capture/D-1", event_id, data),
         (ce_type, source, "e-2", data),
         (ce_type, source, event_id, {"a": 1}),
-    ):
+    ]
+    for other in others:
         assert not signed_by_device(device, "kh", *other, signature)
     foreign = sign_event("kh", key_of("x"), *EVENT).encode()
     for broken in (b"", b"no base64", signature[:-1], signature + b"\n", foreign):
