@@ -27,9 +27,14 @@ class Raw:
 
 
 def raw_batch(
-    records: Sequence[Raw], *, codec: int = 0, payload: bytes | None = None, base_offset: int = 0
+    records: Sequence[Raw],
+    *,
+    codec: int = 0,
+    payload: bytes | None = None,
+    base_offset: int = 0,
+    count: int | None = None,
 ) -> bytes:
-    """A batch of format 2 with a right checksum; `payload` replaces what `codec` would hold."""
+    """A batch of format 2 with a right checksum; `payload` and `count` replace what would be there."""
     body = bytearray()
     for delta, record in enumerate(records):
         encoded = _record(delta, record)
@@ -38,8 +43,8 @@ def raw_batch(
     if payload is None:
         payload = gzip.compress(body) if codec == 1 else bytes(body)
     now = time.time_ns() // 1_000_000  # an old time stamp would be past its retention
-    last = len(records) - 1
-    checked = struct.pack(">hiqqqhii", codec, last, now, now, -1, -1, -1, len(records)) + payload
+    count = len(records) if count is None else count
+    checked = struct.pack(">hiqqqhii", codec, count - 1, now, now, -1, -1, -1, count) + payload
     tail = struct.pack(">ibI", -1, 2, calc_crc32c(checked)) + checked
     return struct.pack(">qi", base_offset, len(tail)) + tail
 
