@@ -53,6 +53,23 @@ OPERATIONS: tuple[tuple[str, str, Topic, tuple[str, ...], str], ...] = (
 """Service, action, topic, messages, what for."""
 
 
+SERVERS: Mapping[str, Any] = {
+    "production": {
+        "host": "{broker}:9093",
+        "protocol": "kafka-secure",
+        "description": "Any broker of the register's cluster: SASL over TLS, one principal for each system.",
+        "variables": {"broker": {"description": "A broker's host name.", "default": "kafka-1"}},
+        "security": [{"type": "scramSha512", "description": "The principal's user and password."}],
+    },
+    "compose": {
+        "host": "localhost:19092",
+        "protocol": "kafka",
+        "description": "`docker compose up` on one machine, for trying.",
+    },
+}
+"""Where the topics are; what a deployment's own brokers are called, its operators say."""
+
+
 def asyncapi(version: str) -> dict[str, Any]:
     """The document; `version` is that of the package."""
     names = dict.fromkeys(name for messages in MESSAGES.values() for name in messages)
@@ -70,6 +87,7 @@ def asyncapi(version: str) -> dict[str, Any]:
             "license": {"name": "Apache-2.0"},
         },
         "defaultContentType": "application/json",
+        "servers": SERVERS,
         "channels": {spec.topic.value: _channel(spec) for spec in TOPICS},
         "operations": {
             f"{service}-{action}s-{topic}": _operation(service, action, topic, messages, why)

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -188,9 +189,12 @@ def test_the_document_has_the_shape_of_asyncapi_3() -> None:
     """The parts of the AsyncAPI 3.0.0 schema that matter here."""
     assert ASYNCAPI["asyncapi"] == "3.0.0"
     assert ASYNCAPI.keys() <= {
-        "asyncapi", "info", "defaultContentType", "channels", "operations", "components",
+        "asyncapi", "info", "defaultContentType", "servers", "channels", "operations", "components",
     }  # fmt: skip
     assert ASYNCAPI["info"].keys() >= {"title", "version"}
+    for server in ASYNCAPI["servers"].values():
+        assert server.keys() >= {"host", "protocol", "description"}
+        assert set(re.findall(r"{(\w+)}", server["host"])) == server.get("variables", {}).keys()
     for operation in ASYNCAPI["operations"].values():
         assert operation["action"] in ("send", "receive")
         channel = operation["channel"]["$ref"]
