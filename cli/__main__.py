@@ -2,9 +2,9 @@
 
 import logging
 import sys
+import warnings
 
 import typer
-from aiokafka.errors import KafkaError
 
 from cli import (
     capture_commands,
@@ -16,23 +16,21 @@ from cli import (
 )
 from cli.app import app
 from client.output import fail
-from client.topics import TopicMissing
-from shared.store.mongo import StoreError
 
 
 def main() -> None:
-    """Run the command line; a server that does not answer is told in one line, and what to look at."""
+    """Run the command line; whatever goes wrong is told in one line, with what to do about it."""
     # What the drivers log, people are told below. A service configures logging of its own.
     logging.lastResort = logging.NullHandler()
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")  # libraries warn those who program with them
     try:
         try:
             app()
-        except KafkaError as error:
-            fail(f"no broker answers ({type(error).__name__}): check ROLLSTREAM_KAFKA__BOOTSTRAP_SERVERS")
-        except TopicMissing as error:
-            fail(str(error))
-        except StoreError as error:
-            fail(f"the store does not answer ({type(error).__name__}): check ROLLSTREAM_MONGO__URI")
+        except Exception as error:
+            from cli.errors import told
+
+            fail(told(error))
     except typer.Exit as ended:
         sys.exit(ended.exit_code)
 

@@ -1,30 +1,45 @@
 """Commands around dead letters: dlq list, dlq show, dlq drop."""
 
-import asyncio
 import json
 from typing import Annotated, NoReturn
 
 import typer
 
-from cli.app import Json, app, settings
-from client.dead_letters import FACTS, drop_letters, read_letters
-from client.output import console, fail, show, table
+from cli.app import Json, app, run, settings
+from client.output import fail, show, table, to_json
 
 dlq = typer.Typer(help="Dead letters: records that are no events at all.", no_args_is_help=True)
 app.add_typer(dlq, name="dlq")
 
 Place = Annotated[str, typer.Argument(help="PARTITION/OFFSET, as `dlq list` shows it.")]
 
+MOST_SHOWN = 50
+
 
 @dlq.command("list")
-def list_letters(as_json: Json = False) -> None:
-    """List the dead letters with their reasons and where they came from."""
-    letters = asyncio.run(read_letters(settings()))
+def list_letters(
+    reason: Annotated[str, typer.Option(help="Only those of this reason.")] = "",
+    partition: Annotated[int | None, typer.Option(min=0, help="Only those of this partition.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many to show, the last ones.")] = MOST_SHOWN,
+    as_json: Json = False,
+) -> None:
+    """List the dead letters with their reasons and where they came from; --json lists all."""
+    from client.dead_letters import read_letters
+
+    letters = [
+        each
+        for each in run(read_letters(settings()))
+        if (not reason or each.facts["reason"] == reason)
+        and (partition is None or each.source[0] == partition)
+    ]
     if as_json:
-        typer.echo(json.dumps([{"place": each.place, **each.facts} for each in letters]))
+        typer.echo(to_json([{"place": each.place, **each.facts} for each in letters]))
         return
-    rows = [(each.place, each.facts["reason"], each.facts["detail"], each.facts["time"]) for each in letters]
-    console().print(table("Dead letters", ("place", "reason", "detail", "time"), rows))
+    shown = letters[-limit:]
+    rows = [(each.place, each.facts["reason"], each.facts["detail"], each.facts["time"]) for each in shown]
+    typer.echo(table("Dead letters", ("place", "reason", "detail", "time"), rows))
+    if len(letters) > len(shown):
+        typer.echo(f"… and {len(letters) - len(shown)} before them: --limit, --reason, --partition choose")
 
 
 @dlq.command("show")
@@ -33,7 +48,9 @@ def show_letter(
     as_json: Json = False,
 ) -> None:
     """Show one dead letter as it came. It may hold personal data."""
-    for letter in asyncio.run(read_letters(settings())):
+    from client.dead_letters import FACTS, read_letters
+
+    for letter in run(read_letters(settings())):
         if letter.place == place:
             value = {"place": place, **letter.facts, **letter.original()}
             text = [f"{name:10} {letter.facts[name]}" for name in FACTS if letter.facts[name]]
@@ -50,9 +67,11 @@ def drop_letter(
     as_json: Json = False,
 ) -> None:
     """Delete a dead letter that was seen to, and those before it in its partition."""
+    from client.dead_letters import drop_letters
+
     if not yes:
         fail(f"nothing was dropped: {place} and what lies before it in its partition go for good by --yes")
-    dropped = asyncio.run(drop_letters(settings(), place))
+    dropped = run(drop_letters(settings(), place))
     if dropped is None:
         _not_there(place)
     if not dropped:

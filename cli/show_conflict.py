@@ -3,8 +3,10 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import typer
+
 from cli.show_status import SHORT
-from client.output import console, facts, table
+from client.output import facts, table
 from client.status import ConflictFile
 
 ABOUT = ("status", "class", "probability", "weight", "model", "epoch", "found_at")
@@ -12,23 +14,20 @@ ABOUT = ("status", "class", "probability", "weight", "model", "epoch", "found_at
 
 def show_conflict(found: ConflictFile) -> None:
     """For a terminal; `--json` has the same in full."""
-    out = console()
     conflict = found.conflict
     about = {name: _text(conflict.get(name)) for name in ABOUT}
-    out.print(facts(f"Conflict {conflict['_id'][:SHORT]}", about))
+    typer.echo(facts(f"Conflict {conflict['_id'][:SHORT]}", about))
     evidence = [(each["field"], each["level"], each["weight"]) for each in conflict.get("evidence") or ()]
-    out.print(table("Evidence, in bits", ("field", "level", "weight"), evidence))
+    typer.echo(table("Evidence, in bits", ("field", "level", "weight"), evidence))
     ids = [each["registration_id"] for each in found.registrations]
-    out.print(table("As captured", ("", *ids), list(_side_by_side(*found.registrations))))
+    typer.echo(table("As captured", ("", *ids), list(_side_by_side(*found.registrations))))
     for each in found.registrations:
         if not each["current"]:
-            out.print(
+            typer.echo(
                 f"The conflict is about another version of {each['registration_id']} than this, its newest.",
-                soft_wrap=True,
-                markup=False,
             )
     columns = ("command", "what", "keep", "why", "by", "approved by", "verdict", "on")
-    out.print(table("Decisions so far", columns, [_decision(each) for each in found.decisions]))
+    typer.echo(table("Decisions so far", columns, [_decision(each) for each in found.decisions]))
 
 
 def _side_by_side(one: Mapping[str, Any], other: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:

@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from client.output import console, table
+import typer
+
+from client.output import table
 from shared.contracts.commands import CommandType
 
 LAST_SHOWN = 10
@@ -14,24 +16,22 @@ SHORT = 12
 
 def show_status(found: dict[str, Any]) -> None:
     """People see what needs them and what came of the last commands; `--json` has every one in full."""
-    out = console()
     proposals = [each for each in found["commands"] if each["command_type"] != CommandType.APPROVED]
     waiting = [each for each in proposals if each["verdict"] == "open"]
     last = [each for each in found["commands"] if each["verdict"] != "open" and _tells(each)]
     if not found["commands"]:
-        out.print(
+        typer.echo(
             "No command was judged yet: the publisher does that (`rollstream serve publisher`).",
-            soft_wrap=True,
         )
     columns: tuple[str, ...] = ("command", "what", "of", "by", "verdict", "reason")
-    out.print(table("Open commands", columns, [_command(each) for each in waiting]))
-    out.print(table("Last settled commands", columns, [_command(each) for each in last[-LAST_SHOWN:]]))
-    out.print(table("Conflicts", ("status", "number"), list(found["conflicts"].items())))
+    typer.echo(table("Open commands", columns, [_command(each) for each in waiting]))
+    typer.echo(table("Last settled commands", columns, [_command(each) for each in last[-LAST_SHOWN:]]))
+    typer.echo(table("Conflicts", ("status", "number"), list(found["conflicts"].items())))
     if "open" in found:
         columns = ("conflict", "probability", "one", "other")
-        out.print(table("Open conflicts", columns, [_conflict(each) for each in found["open"]]))
+        typer.echo(table("Open conflicts", columns, [_conflict(each) for each in found["open"]]))
     rolls = [(each["_id"], each.get("state") or "", each.get("epoch") or "") for each in found["rolls"]]
-    out.print(table("Rolls", ("roll", "state", "epoch"), rolls))
+    typer.echo(table("Rolls", ("roll", "state", "epoch"), rolls))
 
 
 def _tells(command: dict[str, Any]) -> bool:

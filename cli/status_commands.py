@@ -1,16 +1,11 @@
 """What officers look at before and after they act: status."""
 
-import asyncio
-import json
 from typing import Annotated
 
 import typer
 
-from cli.app import Json, app, settings
-from cli.show_conflict import show_conflict
-from cli.show_status import show_status
-from client.output import fail
-from client.status import read_conflict, read_conflict_file, read_status
+from cli.app import Json, app, run, settings
+from client.output import fail, to_json
 
 
 @app.command()
@@ -21,24 +16,33 @@ def status(
     ] = "",
     as_json: Json = False,
 ) -> None:
-    """Show commands and their verdicts, open conflicts, rolls; or all that deciding on a conflict needs."""
+    """Show proposals and their verdicts, conflicts and rolls.
+
+    `--conflict ID` shows all that deciding on one conflict needs.
+    """
+    from cli.show_status import show_status
+    from client.status import read_status
+
     if conflict:
         _one(conflict, as_json)
         return
-    found = asyncio.run(read_status(settings(), with_conflicts=conflicts))
+    found = run(read_status(settings(), with_conflicts=conflicts))
     if as_json:
-        typer.echo(json.dumps(found, indent=1, default=str))
+        typer.echo(to_json(found))
         return
     show_status(found)
 
 
 def _one(conflict_id: str, as_json: bool) -> None:
+    from cli.show_conflict import show_conflict
+    from client.status import read_conflict, read_conflict_file
+
     current = settings()
-    conflict = asyncio.run(read_conflict(current, conflict_id))
+    conflict = run(read_conflict(current, conflict_id))
     if conflict is None:
         fail(f"no one conflict {conflict_id}: `rollstream status --conflicts` lists the open ones")
-    found = asyncio.run(read_conflict_file(current, conflict))
+    found = run(read_conflict_file(current, conflict))
     if as_json:
-        typer.echo(json.dumps(found.document(), ensure_ascii=False, indent=1, default=str))
+        typer.echo(to_json(found.document()))
         return
     show_conflict(found)

@@ -1,6 +1,5 @@
 """Commands that run the system: serve, engines, topics, init, demo."""
 
-import asyncio
 import json
 import shlex
 import signal
@@ -9,21 +8,19 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from aiokafka.errors import KafkaError
 
-from cli.app import Json, app, settings
-from client.commands import send
-from client.init import MENDED, RegisterExists, init_register
-from client.output import console, fail, show, table
-from client.topics import TopicsNotCreated, ensure_topics
-from shared.reference.files import InvalidReference
+from cli.app import Json, app, run, settings
+from client.output import console, fail, show, table, to_json
 
 
 @app.command()
 def serve(
     service: Annotated[str, typer.Argument(help="registration, dedup or publisher")],
 ) -> None:
-    """Run one of the services; the same as `python -m services.NAME`."""
+    """Run a service: registration, dedup or publisher.
+
+    The same as `python -m services.NAME`.
+    """
     if service not in ("registration", "dedup", "publisher"):
         fail(f"no service {service}: there are registration, dedup and publisher")
     # Each process pays for the imports of its own service only.
@@ -36,7 +33,10 @@ def serve(
 def engines(
     directory: Annotated[Path, typer.Option(help="Where their data are kept.")] = Path(".rollstream/engines"),
 ) -> None:
-    """Run a broker and a store on this machine, without Docker; prints the settings that name them."""
+    """Run a broker and a store on this machine, without Docker.
+
+    Prints the settings that name them.
+    """
     from engines import EngineFailed
     from engines.serve import serve_engines
 
@@ -46,17 +46,16 @@ def engines(
         named = {**environment, "ROLLSTREAM_RUNTIME__GROUP_INSTANCE_ID": "1"}
         for variable, value in named.items():
             typer.echo(f"export {variable}={shlex.quote(value)}")
-        console(stderr=True).print(
+        typer.echo(
             f"Run these lines in each other terminal. Ctrl-C ends both; the data stay in {directory}, and "
             "the next time the lines are others: stop the services and start them with those.",
-            soft_wrap=True,
-            markup=False,
+            err=True,
         )
 
     # `kill` ends them as Ctrl-C does, their data saved.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        asyncio.run(serve_engines(directory, tell))
+        run(serve_engines(directory, tell))
     except EngineFailed as error:
         fail(str(error))
     except OSError as error:
@@ -67,20 +66,20 @@ def engines(
 
 @app.command()
 def topics(as_json: Json = False) -> None:
-    """Create the register's missing topics and say what differs from the contract."""
+    """Create missing topics, and say what differs from the contract."""
+    from client.topics import TopicsNotCreated, ensure_topics
+
     try:
-        reports = asyncio.run(ensure_topics(settings()))
+        reports = run(ensure_topics(settings()))
     except TopicsNotCreated as error:
         fail(f"{error}. Mend the broker's or your settings and run `rollstream topics` again.")
     if as_json:
-        typer.echo(json.dumps([[each.topic, each.state, list(each.differences)] for each in reports]))
+        typer.echo(to_json([[each.topic, each.state, list(each.differences)] for each in reports]))
     else:
         rows = [(each.topic, each.state, "; ".join(each.differences)) for each in reports]
-        console().print(table("Topics", ("topic", "state", "differences"), rows))
+        typer.echo(table("Topics", ("topic", "state", "differences"), rows))
         if any(each.differences for each in reports):
-            console().print(
-                "Existing topics are never changed from here: mend the broker's or your settings."
-            )
+            typer.echo("Existing topics are never changed from here: mend the broker's or your settings.")
     if any(each.differences for each in reports):
         raise typer.Exit(1)
 
@@ -92,20 +91,32 @@ def init(
     send_adoptions: Annotated[bool, typer.Option("--send", help="Send the first adoptions now.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Make a new register: keys, officers, gazetteer, stations, model and their first adoptions."""
+    """Create a register: keys, officers and reference data.
+
+    Writes the commands that adopt them to adoptions.jsonl.
+    """
+    from aiokafka.errors import KafkaError
+
+    from cli.errors import of_kafka
+    from client.commands import send
+    from client.init import MENDED, RegisterExists, init_register
+    from shared.reference.files import InvalidReference
+
     current = settings()
     try:
         made = init_register(current.register, out, stations)
         if send_adoptions:
-            asyncio.run(send(current, made.adoptions))
+            run(send(current, made.adoptions))
     except RegisterExists as error:
         fail(str(error))
-    except (InvalidReference, OSError) as error:
+    except InvalidReference as error:
         fail(f"{error}. Mend the file and run the command again.")
+    except OSError as error:
+        fail(f"{error.filename}: {error.strerror}. Mend that and run the command again.")
     except KafkaError as error:
         fail(
-            f"the register is made, but no broker answers ({type(error).__name__}): "
-            f"send its first adoptions later by `rollstream adopt --first {out / 'adoptions.jsonl'}`"
+            f"the register is made, but {of_kafka(error, current.kafka.bootstrap_servers)}. "
+            f"Then send its first adoptions: rollstream adopt --first {out / 'adoptions.jsonl'}"
         )
     lines = [
         f"The register {current.register} lies in {out}.",
@@ -134,7 +145,10 @@ def demo(
         ".rollstream/demo"
     ),
 ) -> None:
-    """Run everything on this machine: engines, services, a capture stream, conflicts, verified lists."""
+    """Run everything on this machine and print what it measured.
+
+    Engines, services, a capture stream, conflicts, decisions, verified lists.
+    """
     from demo.run import run_demo
     from demo.state import DemoFailed
 
@@ -161,7 +175,7 @@ def demo(
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         out = console(stderr=alone)
-        asyncio.run(run_demo(events, seed, directory, stay=not leave, tell=tell, out=out))
+        run(run_demo(events, seed, directory, stay=not leave, tell=tell, out=out))
     except DemoFailed as error:
         fail(str(error))
     except KeyboardInterrupt:

@@ -41,10 +41,11 @@ def check(
     """
     state = empty(register)
     try:
-        with progress("Checking", len(records), shown=len(records) > MANY) as bar:
+        with progress(shown=len(records) > MANY) as bars:
+            bar = bars.add("Checking", len(records))
             for record in records:
                 apply(state, _message(record.offset, record), resolve)
-                bar.advance(bar.task_ids[0])
+                bar.advance()
         for command in commands:
             message = _message(state.next_offset, command)
             if reason := foresee(state, message, resolve) or _too_early(state, command):

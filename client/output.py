@@ -1,62 +1,111 @@
-"""How the command line speaks: tables and progress for people, one JSON value for scripts."""
+"""How the command line speaks: tables and progress for people, one JSON value for scripts.
+
+Rich is imported only where something is drawn that moves: it costs as much time as a small command.
+"""
+
+from __future__ import annotations
 
 import json
+import shutil
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
+
+from client import tables
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress, TaskID
 
 
 def console(stderr: bool = False) -> Console:
-    """Where people read."""
+    """Where people read what moves or has colours."""
+    from rich.console import Console
+
     return Console(highlight=False, stderr=stderr)
 
 
 def fail(message: str) -> NoReturn:
     """Say what is wrong and what to do next, and end with code 1."""
-    Console(stderr=True, highlight=False).print(f"[red]error:[/] {escape(message)}", soft_wrap=True)
+    typer.echo(f"{typer.style('error:', fg=typer.colors.RED)} {message}", err=True)
     raise typer.Exit(1)
+
+
+def warn(message: str) -> None:
+    """Say on stderr what is odd; the command goes on."""
+    typer.echo(f"{typer.style('warning:', fg=typer.colors.YELLOW)} {message}", err=True)
 
 
 def show(value: Any, *, as_json: bool, text: str) -> None:
     """Print `value` as JSON for a script, else `text`."""
-    if as_json:
-        typer.echo(json.dumps(value, ensure_ascii=False, indent=1))
-    else:
-        console().print(text, soft_wrap=True, markup=False)
+    typer.echo(to_json(value) if as_json else text)
 
 
-def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Table:
-    """A table whose numbers stand to the right; what a cell says is never taken for markup."""
-    made = Table(title=title, title_justify="left", header_style="bold")
-    for at, column in enumerate(columns):
-        numbers = bool(rows) and all(isinstance(row[at], (int, float)) for row in rows)
-        # Folded, not cut: the ends of ids and of paths are what tells them apart.
-        made.add_column(column, justify="right" if numbers else "left", overflow="fold")
-    for row in rows:
-        made.add_row(*(f"{cell:,}" if isinstance(cell, int) else escape(str(cell)) for cell in row))
-    return made
+def to_json(value: Any) -> str:
+    """As every `--json` writes it; what JSON does not know, such as a time, is written as text."""
+    return json.dumps(value, ensure_ascii=False, indent=1, default=str)
 
 
-def facts(title: str, values: Mapping[str, Any]) -> Table:
+def width() -> int:
+    """Cells of a line: the terminal's or COLUMNS', 80 where neither is known."""
+    return shutil.get_terminal_size((80, 24)).columns
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """A table to be printed; where there are no rows it says so in one line."""
+    if not rows:
+        return f"{typer.style(title, bold=True)}: none"
+    title, header, lines = tables.table(title, columns, rows, width())
+    heads = [title, *(line for line in header.split("\n") if line)]
+    return "\n".join([*(typer.style(each, bold=True) for each in heads), *lines, ""])
+
+
+def facts(title: str, values: Mapping[str, Any]) -> str:
     """A table of names and values."""
     return table(title, ("", ""), [(name, str(value)) for name, value in values.items()])
 
 
+class Bars:
+    """Progress bars on stderr; nothing at all where nobody looks."""
+
+    def __init__(self, drawn: Progress | None) -> None:
+        self._drawn = drawn
+
+    def add(self, description: str, total: int, *, shown: bool = True) -> Bar:
+        """One more bar."""
+        if self._drawn is None or not shown:
+            return Bar(None, None)
+        return Bar(self._drawn, self._drawn.add_task(description, total=total))
+
+
+class Bar:
+    """One of them."""
+
+    def __init__(self, drawn: Progress | None, task: TaskID | None) -> None:
+        self._drawn, self._task = drawn, task
+
+    def advance(self, count: int = 1) -> None:
+        """So much more is done."""
+        if self._drawn is not None and self._task is not None:
+            self._drawn.advance(self._task, count)
+
+    def reach(self, done: int) -> None:
+        """So much is done in all."""
+        if self._drawn is not None and self._task is not None:
+            self._drawn.update(self._task, completed=done)
+
+
 @contextmanager
-def progress(description: str, total: int, *, shown: bool = True) -> Iterator[Progress]:
-    """A progress bar with one task; use `advance(0, n)`."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), disable=not shown) as bar:
-        bar.add_task(description, total=total)
-        yield bar
+def progress(*, shown: bool = True) -> Iterator[Bars]:
+    """Progress bars, drawn where stderr is a terminal."""
+    if not shown or not sys.stderr.isatty():
+        yield Bars(None)
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console(stderr=True)) as drawn:
+        yield Bars(drawn)

@@ -3,6 +3,7 @@
 import shlex
 from pathlib import Path
 
+import typer
 from rich.console import Console
 
 from client.output import facts, table
@@ -40,14 +41,19 @@ def show(out: Console, demo: Demo) -> None:
     figures = demo.figures
     out.print()
     columns = ("expected", "reason", "events", "as expected")
-    out.print(table("What came of every event, against the truth", columns, figures["outcome_table"]))
+    _print(out, table("What came of every event, against the truth", columns, figures["outcome_table"]))
     classes = ("class", "true pairs", "claimed", "precision", "recall")
-    out.print(table("What the matching claimed, by class", classes, figures["class_table"]))
+    _print(out, table("What the matching claimed, by class", classes, figures["class_table"]))
     columns = ("truth", "how the two captures differ", "pairs", "claimed")
-    out.print(table("What the matching claimed, against the truth", columns, figures["matching_table"]))
+    _print(out, table("What the matching claimed, against the truth", columns, figures["matching_table"]))
     for kind, number in figures["wrong_by_kind"].items():
         out.print(f"[red]not as expected:[/] {kind}: {number}")
-    out.print(facts("In figures", {name: figures[name] for name in JSON_NAMES}))
+    _print(out, facts("In figures", {name: figures[name] for name in JSON_NAMES}))
+
+
+def _print(out: Console, made: str) -> None:
+    """A table has its own width and its own colours."""
+    typer.echo(made, file=out.file)
 
 
 def show_what_next(out: Console, demo: Demo) -> None:

@@ -21,12 +21,13 @@ async def burst(settings: Settings, lines: Sequence[bytes]) -> list[Place]:
     await sender.start()
     places: list[Place] = []
     try:
-        with progress("Producing", len(lines)) as bar:
+        with progress() as bars:
+            bar = bars.add("Producing", len(lines))
             for begin in range(0, len(lines), CHUNK):
                 futures = [await sender.send(to_record(line)) for line in lines[begin : begin + CHUNK]]
                 sent = await asyncio.gather(*futures)
                 places += [(metadata.partition, metadata.offset) for metadata in sent]
-                bar.advance(bar.task_ids[0], len(sent))
+                bar.advance(len(sent))
     finally:
         await sender.stop()
     return places

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from cli import officer_commands
-from cli.app import app
+from cli import proposing
+from cli.__main__ import app
 from client import commands
 from client.commands import SignedCommand
 from client.foresight import ADVICE
@@ -80,7 +80,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
     async def read(_settings: Settings, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
         return {each: STORED[each] for each in ids if each in STORED}
 
-    monkeypatch.setattr(officer_commands, "read_registrations", read)
+    monkeypatch.setattr(proposing, "read_registrations", read)
     monkeypatch.setattr(commands, "read", made.read)
     monkeypatch.setattr(commands, "send", made.send)
     for name, value in (

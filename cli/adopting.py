@@ -1,0 +1,62 @@
+"""`rollstream adopt`: reference data are checked, kept under their SHA-256 and proposed."""
+
+from pathlib import Path
+
+from cli.app import settings
+from cli.proposing import propose, send
+from client import commands
+from client.officers_list import deadlock, idle_roles
+from client.output import fail, show
+from matching.model import load_model
+from shared.contracts.commands import REFERENCE_KINDS, CommandType
+from shared.reference.files import ReferenceStore
+from shared.reference.officers import Officer
+
+
+def send_first(file: Path, as_json: bool) -> None:
+    """Send the adoptions that `rollstream init` signed."""
+    try:
+        messages = [commands.from_line(line) for line in file.read_bytes().splitlines() if line]
+    except OSError as error:
+        fail(f"{file}: {error.strerror}; name the adoptions.jsonl that `rollstream init` wrote")
+    except ValueError:
+        fail(f"{file} holds no signed commands; name the adoptions.jsonl that `rollstream init` wrote")
+    sent = send(messages)
+    show(
+        {"offsets": sent.offsets, **sent.facts},
+        as_json=as_json,
+        text=f"{sent.text}Sent {len(sent.offsets)} commands. Next: rollstream serve registration, and "
+        "dedup, and publisher; then `rollstream status` tells what came of them.",
+    )
+
+
+def adopt_file(
+    kind: str, file: Path | None, version: str, officer: str, key: Path | None, as_json: bool
+) -> None:
+    """Propose that a file be in force."""
+    if kind not in REFERENCE_KINDS or file is None:
+        fail(f"say what to adopt: rollstream adopt {'|'.join(REFERENCE_KINDS)} FILE --version NAME")
+    if not officer or key is None:
+        fail("say who you are: --officer NAME --key PEM")
+    store = ReferenceStore(settings().reference_dir)
+    try:
+        raw = file.read_bytes()
+        if kind == "model":
+            load_model(raw)  # adopted for good, so it must not be one that no service could serve
+        sha256 = store.put(kind, raw)
+    except OSError as error:
+        fail(f"{error.filename}: {error.strerror}. Mend that and run the command again.")
+    except ValueError as error:
+        fail(f"{error}. Mend the file and run the command again.")
+    data = {"kind": kind, "version": version or sha256[:12], "sha256": sha256}
+    also = f"Every service needs {sha256} in its ROLLSTREAM_REFERENCE_DIR, or waits for it.\n"
+    warnings = _judged(list(store.officers(sha256).values())) if kind == "officers" else []
+    propose(officer, key, CommandType.ADOPTED, data, as_json, also, warnings)
+
+
+def _judged(officers: list[Officer]) -> list[str]:
+    """What to know before a list of officers is approved; ends the command if it would be the last one."""
+    if why := deadlock(officers):
+        fail(f"{why}. Nothing was sent: mend the file and run the command again.")
+    idle = ", ".join(idle_roles(officers))
+    return [f"with this list nobody can do the work of {idle}"] if idle else []

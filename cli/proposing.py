@@ -1,0 +1,120 @@
+"""How an officer's command is made, judged by the fold that will judge it then, and sent.
+
+Nobody learns of a refusal afterwards.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cli.app import settings
+from client import commands, foresight
+from client.commands import CommandNotSent, SignedCommand, Signer
+from client.output import fail, show
+from client.status import read_conflict, read_registrations
+from shared.contracts.commands import CommandType
+from shared.crypto import signing
+from shared.reference.files import ReferenceStore
+from shared.runtime.record import Record
+
+
+def signer_of(officer: str, key: Path) -> Signer:
+    """The officer who signs; ends the command where the key cannot be used."""
+    try:
+        return Signer(officer, signing.load_private_key(key))
+    except OSError as error:
+        fail(f"{key}: {error.strerror}. Name your own private key by --key.")
+    except signing.UnusableKey as error:
+        fail(f"{error}. Name your own private key by --key.")
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """Where the commands lie, and what their officer should know."""
+
+    offsets: list[int]
+    checked: bool
+    warnings: list[str]
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """For scripts."""
+        return {"checked": self.checked, "warnings": self.warnings}
+
+    @property
+    def text(self) -> str:
+        """For people: the warnings."""
+        return "".join(f"Warning: {each}.\n" for each in self.warnings)
+
+
+def send(
+    messages: list[SignedCommand], records: list[Record] | None = None, warnings: Sequence[str] = ()
+) -> Sent:
+    """Send what nothing refuses; `records` are what lies on the topic, if that was read already."""
+    current = settings()
+    try:
+        lying = asyncio.run(commands.read(current)) if records is None else records
+        store = ReferenceStore(current.reference_dir)
+        unchecked = foresight.check(current.register, lying, messages, store.read)
+    except CommandNotSent as error:
+        fail(str(error))
+    told = [*warnings, *([unchecked] if unchecked else [])]
+    return Sent(asyncio.run(commands.send(current, messages)), unchecked is None, told)
+
+
+def propose(
+    officer: str,
+    key: Path,
+    ce_type: CommandType,
+    data: Mapping[str, Any],
+    as_json: bool,
+    also: str = "",
+    warnings: Sequence[str] = (),
+) -> None:
+    """Sign and send a proposal; tells who must do what next."""
+    signer = signer_of(officer, key)
+    try:
+        command = commands.sign(settings().register, signer, ce_type, data)
+    except CommandNotSent as error:
+        fail(str(error))
+    sent = send([command], warnings=warnings)
+    show(
+        {"id": command.id, "type": ce_type.value, "offset": sent.offsets[0], "data": data, **sent.facts},
+        as_json=as_json,
+        text=f"{also}{sent.text}Proposed as {command.id}. `rollstream status` tells what becomes of it.\n"
+        f"Next, another officer: rollstream approve {command.id} --officer NAME --key PEM",
+    )
+
+
+def pair_of(one: str, other: str) -> tuple[list[dict[str, str]], str]:
+    """The two versions that are meant, smaller id first, and how they are told."""
+    return _newest_versions(one, other) if other else (_versions_of(one), "")
+
+
+def _versions_of(conflict: str) -> list[dict[str, str]]:
+    found = asyncio.run(read_conflict(settings(), conflict))
+    if found is None:
+        fail(
+            f"no one conflict {conflict}: `rollstream status --conflicts` lists the open ones; "
+            "of two registrations without a conflict name both"
+        )
+    pair: list[dict[str, str]] = found["pair"]
+    return pair
+
+
+def _newest_versions(one: str, other: str) -> tuple[list[dict[str, str]], str]:
+    """Officers may decide on any two, whether the matching found them or not."""
+    if one == other:
+        fail(f"{one} is named twice: name two registrations")
+    ids = sorted((one, other))
+    found = asyncio.run(read_registrations(settings(), ids))
+    if missing := [each for each in ids if each not in found]:
+        fail(f"no registration {' and no '.join(missing)}: name two that were accepted, by their whole ids")
+    told = "".join(
+        "  {_id}: revision {revision}, {status}, of epoch {epoch}, digest {digest}\n".format(**found[each])
+        for each in ids
+    )
+    pair = [{"registration_id": each, "digest": found[each]["digest"]} for each in ids]
+    return pair, f"These versions are meant:\n{told}"

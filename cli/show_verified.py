@@ -1,0 +1,43 @@
+"""How `rollstream verify` tells what it found."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from client.verify import UNKNOWN_SIGNER, Report, proof_json
+
+
+def value_of(report: Report) -> dict[str, Any]:
+    """For scripts."""
+    return {
+        "lists": report.lists,
+        "manifests": report.manifests,
+        "entries": report.entries,
+        "faults": [{"path": path, "fault": fault} for path, fault in report.faults],
+        "whole": [list(edition) for edition in report.whole],
+        "parts": [list(edition) for edition in report.parts],
+        "proofs": [proof.document() for _, proof in report.proofs],
+    }
+
+
+def lines_of(report: Report, voter: str) -> Iterator[str]:
+    """For people: a key that is missing is told once, not for each file."""
+    unknown = [path for path, fault in report.faults if fault == UNKNOWN_SIGNER]
+    if len(unknown) > 1:
+        yield (
+            f"wrong: {unknown[0]} and {len(unknown) - 1} others: {UNKNOWN_SIGNER}. Name the key that signed "
+            "them by another --key, if you trust it"
+        )
+    for path, fault in report.faults:
+        if fault != UNKNOWN_SIGNER or len(unknown) == 1:
+            yield f"wrong: {path}: {fault}"
+    for register, roll, version in report.whole:
+        yield f"{register}: roll {roll}, version {version} is whole"
+    for register, roll, version in report.parts:
+        yield f"{register}: roll {roll}, version {version}: without its roll manifest it may lack lists"
+    for path, proof in report.proofs:
+        yield f"{voter} is on the list of station {proof.station} ({path}):\n{proof_json(proof)}"
+    if voter and not report.proofs:
+        yield f"{voter} is on none of these lists."
+    if not report.lists and not report.manifests:
+        yield "Name lists, manifests, or a folder that `rollstream lists` wrote."
+    yield f"{report.lists} lists, {report.entries} entries, {report.manifests} manifests looked at."
