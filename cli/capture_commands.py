@@ -26,20 +26,32 @@ def generate(
     voters: Annotated[int, typer.Option(min=LEAST_VOTERS, help="How many voters.")] = 1000,
     seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 1,
     partitions: Annotated[int, typer.Option(min=2, help="Partitions of the register's topics.")] = 12,
+    register: Annotated[
+        str, typer.Option(envvar="ROLLSTREAM_REGISTER", help="The register that the devices sign for.")
+    ] = "kh-2026",
+    unsigned: Annotated[bool, typer.Option("--unsigned", help="For a register without devices.")] = False,
     as_json: Json = False,
 ) -> None:
     """Generate a capture stream with its truth.
 
-    Writes events.jsonl, stations.csv, truth_events.csv and truth_people.csv.
+    Writes events.jsonl, devices.json, stations.csv, truth_events.csv and truth_people.csv.
     """
     from simulator.files import write_stream
     from simulator.stream import generate_stream
 
-    stream = generate_stream(voters=voters, seed=seed, partitions=partitions)
+    signs_for = None if unsigned else register
+    stream = generate_stream(voters=voters, seed=seed, partitions=partitions, register=signs_for)
     with progress() as bars:
         write_stream(stream, out, bars.add("Writing", len(stream.lines)).reach)
-    value = {"lines": len(stream.lines), "expected": dict(stream.outcomes()), "people": len(stream.people)}
-    show(value, as_json=as_json, text=f"{len(stream.lines):,} events in {out / 'events.jsonl'}")
+    value = {
+        "lines": len(stream.lines),
+        "expected": dict(stream.outcomes()),
+        "people": len(stream.people),
+        "register": signs_for,
+    }
+    signed = f"signed for the register {register} by the devices in {out / 'devices.json'}"
+    told = "not signed: for a register without devices" if unsigned else signed
+    show(value, as_json=as_json, text=f"{len(stream.lines):,} events in {out / 'events.jsonl'}, {told}")
 
 
 @app.command()

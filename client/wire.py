@@ -3,7 +3,8 @@
 Two forms of line, both JSON objects in UTF-8:
 
 - a structured CloudEvent. It is sent in binary mode (the attributes as `ce_` headers, the data as value) or
-  in structured mode (the line as it is); its key is `data.registration_id`, for a `batch-closed`
+  in structured mode (the line as it is); the device's signature, the attribute `rollstreamsignature`, is the
+  header `rollstream-signature` in both; its key is `data.registration_id`, for a `batch-closed`
   `data.device`, and the key decides the partition. A line that binary mode cannot carry unchanged
   (no JSON object, a name twice, `data_base64`, ...) is sent in structured mode as it is: it is the
   service's to judge;
@@ -19,6 +20,12 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 STRUCTURED = b"application/cloudevents+json"
+SIGNATURE = b"rollstream-signature"
+"""Header of the device's signature."""
+
+SIGNATURE_ATTRIBUTE = "rollstreamsignature"
+"""The same in a capture file: names of extension attributes have no hyphen."""
+
 BATCH_CLOSED = "rollstream.capture.batch-closed.v1"
 
 Headers = tuple[tuple[bytes, bytes | None], ...]
@@ -42,15 +49,15 @@ def to_record(line: bytes, mode: Mode = "binary") -> ProducerRecord:
     try:
         event = json.loads(line, object_pairs_hook=_unique)
     except (ValueError, RecursionError):
-        return _as_it_is(line, None)
+        return _as_it_is(line)
     if not isinstance(event, dict):
-        return _as_it_is(line, None)
+        return _as_it_is(line)
     if "raw" in event:
         return _unwrap(event["raw"])
-    key = _key(event)
+    key, signature = _key(event), event.get(SIGNATURE_ATTRIBUTE)
     if mode == "structured":
-        return _as_it_is(line, key)
-    return _binary(event, key) or _as_it_is(line, key)
+        return _as_it_is(line, key, signature)
+    return _binary(event, key) or _as_it_is(line, key, signature)
 
 
 def require_capture_line(line: bytes) -> None:
@@ -105,15 +112,20 @@ def _binary(event: dict[str, Any], key: bytes | None) -> ProducerRecord | None:
         return None
     try:
         value = json.dumps(event["data"], ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+        signature = attributes.pop(SIGNATURE_ATTRIBUTE, None)
         headers = [(f"ce_{name}".encode(), content.encode()) for name, content in attributes.items()]
         headers.append((b"content-type", content_type.encode()))
+        headers += [] if signature is None else [(SIGNATURE, signature.encode())]
     except ValueError:  # NaN, or half a surrogate pair
         return None
     return ProducerRecord(key, value, tuple(headers))
 
 
-def _as_it_is(line: bytes, key: bytes | None) -> ProducerRecord:
-    return ProducerRecord(key, line, ((b"content-type", STRUCTURED),))
+def _as_it_is(line: bytes, key: bytes | None = None, signature: Any = None) -> ProducerRecord:
+    headers: Headers = ((b"content-type", STRUCTURED),)
+    if isinstance(signature, str):
+        headers += ((SIGNATURE, signature.encode("utf-8", "replace")),)
+    return ProducerRecord(key, line, headers)
 
 
 def _key(event: dict[str, Any]) -> bytes | None:

@@ -69,13 +69,13 @@ class Weighted(Generic[T]):
     """Items drawn by weight."""
 
     def __init__(self, items: Sequence[T], weights: Sequence[float]) -> None:
-        self._items = items
+        self.items = items
         self._bounds = list(accumulate(weights))
 
     def draw(self, dice: Dice) -> T:
         """One of the items, as likely as its share of the weights."""
         at = bisect_right(self._bounds, dice.random() * self._bounds[-1])
-        return self._items[min(at, len(self._items) - 1)]
+        return self.items[min(at, len(self.items) - 1)]
 
 
 def zipf(items: Sequence[T], flatten: float) -> Weighted[T]:

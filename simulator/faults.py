@@ -3,39 +3,19 @@
 import json
 from base64 import b64encode
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import replace
 
-from client.wire import STRUCTURED, Headers, ProducerRecord
+from client.wire import SIGNATURE, STRUCTURED, Headers, ProducerRecord
 from shared.contracts.topics import EVENT_LIMIT, partition_for
-from simulator import invalid
+from simulator import invalid, unauthorised
 from simulator.dice import Dice
+from simulator.fault import AFTER, BEFORE, INSTEAD, Around, Fault
 from simulator.messages import Message, compact, in_wrong_partition
 from simulator.offices import CODECS
 
-Place = Literal["before", "instead", "after"]
-Base = Literal["registered", "removed", "batch_closed"]
-BEFORE: Place = "before"
-INSTEAD: Place = "instead"
-AFTER: Place = "after"
 
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """A kind of odd record, made from a good message (`of`).
-
-    It arrives `before` the good one, which a capture system then sends as it should be; `instead` of it; or
-    some time `after` it. `make` gets the message, dice and the number of partitions.
-    """
-
-    name: str
-    place: Place
-    of: Base
-    make: Callable[[Message, Dice, int], Message]
-
-
-def catalogue() -> Iterator[Fault]:
-    """Every kind, in a fixed order."""
+def catalogue(signed: bool = True) -> Iterator[Fault]:
+    """Every kind, in a fixed order; without those of authority where devices do not sign."""
     yield from _undecodable()
     yield from _misaddressed()
     for of, changes in (
@@ -47,10 +27,12 @@ def catalogue() -> Iterator[Fault]:
             yield Fault(name, BEFORE, of, _invalid(change))  # type: ignore[arg-type]
     yield from _odd_but_right()
     yield from _again()
+    if signed:
+        yield from unauthorised.catalogue()
 
 
 def _dead(name: str, reason: str, make: Callable[[Message], ProducerRecord]) -> Fault:
-    def fault(message: Message, dice: Dice, partitions: int) -> Message:
+    def fault(message: Message, dice: Dice, around: Around) -> Message:
         return message.sent_as(make(message), verdict=("dead_lettered", reason))
 
     return Fault(name, BEFORE, "registered", fault)
@@ -67,7 +49,9 @@ def _without(message: Message, name: bytes) -> Headers:
 
 
 def _structured(message: Message, text: str, content_type: bytes = STRUCTURED) -> ProducerRecord:
-    return ProducerRecord(message.key.encode(), text.encode(), ((b"content-type", content_type),))
+    signature = tuple(header for header in message.headers() if header[0] == SIGNATURE)
+    headers = ((b"content-type", content_type), *signature)
+    return ProducerRecord(message.key.encode(), text.encode(), headers)
 
 
 def _event(message: Message, **changes: object) -> str:
@@ -82,20 +66,21 @@ def _in_base64(message: Message) -> str:
 
 def _undecodable() -> Iterator[Fault]:
     values: tuple[tuple[str, str, Callable[[Message], bytes | None]], ...] = (
-        ("json_cut_off", "no_json", lambda m: m.data[: len(m.data) // 2].encode()),
-        ("xml", "no_json", lambda m: b"<registration/>"),
-        ("value_empty", "no_json", lambda m: b""),
-        ("value_null", "no_json", lambda m: None),
-        ("not_utf8", "not_utf8", lambda m: m.data.encode().replace(b'"sex"', b'"s\xffx"')),
-        ("utf16", "not_utf8", lambda m: b"\xff\xfe" + m.data.encode("utf-16-le")),
-        ("name_twice", "duplicate_name", lambda m: f'{{"revision":1,{m.data[1:]}'.encode()),
-        ("not_a_number", "not_finite", lambda m: m.data.replace('"revision":1', '"revision":NaN').encode()),
-        ("infinite", "not_finite", lambda m: m.data.replace('"revision":1', '"revision":1e999').encode()),
-        ("half_surrogate", "surrogate", lambda m: m.data.replace('male"', '\\ud800"').encode()),
-        ("bell", "control_character", lambda m: m.data.replace('male"', 'male\\u0007"').encode()),
-        ("line_feed", "control_character", lambda m: m.data.replace('male"', 'male\n"').encode()),
-        ("nested_too_deep", "too_deep", lambda m: b'{"voter":' + b"[" * 200 + b"]" * 200 + b"}"),
+        ("json_cut_off", "json", lambda m: m.data[: len(m.data) // 2].encode()),
+        ("xml", "json", lambda m: b"<registration/>"),
+        ("value_empty", "json", lambda m: b""),
+        ("value_null", "json", lambda m: None),
+        ("not_utf8", "json", lambda m: m.data.encode().replace(b'"sex"', b'"s\xffx"')),
+        ("utf16", "json", lambda m: b"\xff\xfe" + m.data.encode("utf-16-le")),
+        ("name_twice", "json", lambda m: f'{{"revision":1,{m.data[1:]}'.encode()),
+        ("not_a_number", "json", lambda m: m.data.replace('"revision":1', '"revision":NaN').encode()),
+        ("infinite", "json", lambda m: m.data.replace('"revision":1', '"revision":1e999').encode()),
+        ("half_surrogate", "json", lambda m: m.data.replace('male"', '\\ud800"').encode()),
+        ("bell", "json", lambda m: m.data.replace('male"', 'male\\u0007"').encode()),
+        ("line_feed", "json", lambda m: m.data.replace('male"', 'male\n"').encode()),
+        ("nested_too_deep", "json", lambda m: b'{"voter":' + b"[" * 200 + b"]" * 200 + b"}"),
         ("value_too_large", "too_large", lambda m: m.data.encode() + b" " * EVENT_LIMIT),
+        ("byte_order_mark", "json", lambda m: b"\xef\xbb\xbf" + m.data.encode()),
     )
     for name, reason, value in values:
         yield _dead(name, reason, lambda m, value=value: m.record(value=value(m)))  # type: ignore[misc]
@@ -103,50 +88,51 @@ def _undecodable() -> Iterator[Fault]:
         ("headers_too_large", "too_large", lambda m: _header(m, b"x-note", b"n" * EVENT_LIMIT)),
         ("header_name_not_utf8", "headers", lambda m: _header(m, b"x-\xff\xfe", b"1")),
         ("source_not_utf8", "headers", lambda m: _header(m, b"ce_source", b"/capture/\xff")),
-        ("content_type_unknown", "content_type", lambda m: _header(m, b"content-type", b"text/xml")),
-        ("specversion_old", "specversion", lambda m: _header(m, b"ce_specversion", b"0.3")),
-        ("specversion_missing", "specversion", lambda m: _without(m, b"ce_specversion")),
-        ("id_missing", "id", lambda m: _without(m, b"ce_id")),
-        ("id_empty", "id", lambda m: _header(m, b"ce_id", b"")),
-        ("id_null", "id", lambda m: _header(m, b"ce_id", None)),
-        ("source_missing", "source", lambda m: _without(m, b"ce_source")),
-        ("type_empty", "type", lambda m: _header(m, b"ce_type", b"")),
-        ("no_headers", "specversion", lambda m: ()),
+        ("content_type_unknown", "envelope", lambda m: _header(m, b"content-type", b"text/xml")),
+        ("specversion_old", "envelope", lambda m: _header(m, b"ce_specversion", b"0.3")),
+        ("specversion_missing", "envelope", lambda m: _without(m, b"ce_specversion")),
+        ("id_missing", "envelope", lambda m: _without(m, b"ce_id")),
+        ("id_empty", "envelope", lambda m: _header(m, b"ce_id", b"")),
+        ("id_null", "envelope", lambda m: _header(m, b"ce_id", None)),
+        ("source_missing", "envelope", lambda m: _without(m, b"ce_source")),
+        ("source_endless", "envelope", lambda m: _header(m, b"ce_source", b"/" * 257)),
+        ("type_empty", "envelope", lambda m: _header(m, b"ce_type", b"")),
+        ("no_headers", "envelope", lambda m: ()),
     )
     for name, reason, make in headers:
         yield _dead(name, reason, lambda m, make=make: m.record(headers=make(m)))  # type: ignore[misc]
     texts: tuple[tuple[str, str, Callable[[Message], str]], ...] = (
-        ("data_base64", "data_base64", _in_base64),
-        ("structured_cut_off", "no_json", lambda m: m.text()[:-40]),
-        ("structured_array", "no_event", lambda m: f"[{m.text()}]"),
-        ("structured_specversion_old", "specversion", lambda m: _event(m, specversion="0.3")),
-        ("structured_id_is_a_number", "id", lambda m: _event(m, id=17)),
-        ("structured_type_missing", "type", lambda m: _event(m, type=None)),
+        ("data_base64", "envelope", _in_base64),
+        ("structured_cut_off", "json", lambda m: m.text()[:-40]),
+        ("structured_array", "envelope", lambda m: f"[{m.text()}]"),
+        ("structured_specversion_old", "envelope", lambda m: _event(m, specversion="0.3")),
+        ("structured_id_is_a_number", "envelope", lambda m: _event(m, id=17)),
+        ("structured_type_missing", "envelope", lambda m: _event(m, type=None)),
     )
     for name, reason, text in texts:
         yield _dead(name, reason, lambda m, text=text: _structured(m, text(m)))  # type: ignore[misc]
 
 
 def _misaddressed() -> Iterator[Fault]:
-    def null_key(message: Message, dice: Dice, partitions: int) -> Message:
-        at = partition_for(message.key.encode(), partitions)
+    def null_key(message: Message, dice: Dice, around: Around) -> Message:
+        at = partition_for(message.key.encode(), around.partitions)
         return message.sent_as(message.record(key=None, partition=at), verdict=("rejected", "key_mismatch"))
 
-    def other_key(message: Message, dice: Dice, partitions: int) -> Message:
+    def other_key(message: Message, dice: Dice, around: Around) -> Message:
         key = f"{message.key}-1".encode()
         return message.sent_as(message.record(key=key), verdict=("rejected", "key_mismatch"))
 
-    def elsewhere(message: Message, dice: Dice, partitions: int) -> Message:
-        record = in_wrong_partition(message, partitions, dice)
+    def elsewhere(message: Message, dice: Dice, around: Around) -> Message:
+        record = in_wrong_partition(message, around.partitions, dice)
         return message.sent_as(record, verdict=("rejected", "wrong_partition"))
 
-    def of_type(name: str) -> Callable[[Message, Dice, int], Message]:
-        def make(message: Message, dice: Dice, partitions: int) -> Message:
+    def of_type(name: str) -> Callable[[Message, Dice, Around], Message]:
+        def make(message: Message, dice: Dice, around: Around) -> Message:
             return replace(message, type=name, line=None, verdict=("rejected", "unknown_type"))
 
         return make
 
-    def no_object(message: Message, dice: Dice, partitions: int) -> Message:
+    def no_object(message: Message, dice: Dice, around: Around) -> Message:
         return message.sent_as(message.record(value=b'["registered",1]'), verdict=invalid.INVALID)
 
     yield Fault("data_is_a_list", BEFORE, "registered", no_object)
@@ -161,8 +147,8 @@ def _misaddressed() -> Iterator[Fault]:
     )
 
 
-def _invalid(change: Callable[[invalid.Data], None]) -> Callable[[Message, Dice, int], Message]:
-    def make(message: Message, dice: Dice, partitions: int) -> Message:
+def _invalid(change: Callable[[invalid.Data], None]) -> Callable[[Message, Dice, Around], Message]:
+    def make(message: Message, dice: Dice, around: Around) -> Message:
         return replace(message, data=invalid.broken(message, change), line=None, verdict=invalid.INVALID)
 
     return make
@@ -170,7 +156,7 @@ def _invalid(change: Callable[[invalid.Data], None]) -> Callable[[Message, Dice,
 
 def _odd_but_right() -> Iterator[Fault]:
     def record(name: str, make: Callable[[Message], ProducerRecord]) -> Fault:
-        return Fault(name, INSTEAD, "registered", lambda m, dice, partitions: m.sent_as(make(m)))
+        return Fault(name, INSTEAD, "registered", lambda m, dice, around: m.sent_as(make(m)))
 
     yield record("structured_mode", lambda m: _structured(m, m.text()))
     with_charset = STRUCTURED + b"; charset=UTF-8"
@@ -194,11 +180,12 @@ def _odd_but_right() -> Iterator[Fault]:
 def _at_the_limit(message: Message) -> ProducerRecord:
     name = b"x-padding"
     headers = message.headers()
-    used = len(message.data.encode()) + sum(len(each) + len(content or b"") for each, content in headers)
+    used = len(message.key.encode()) + len(message.data.encode())
+    used += sum(len(each) + len(content or b"") for each, content in headers)
     return message.record(headers=(*headers, (name, b"." * (EVENT_LIMIT - used - len(name)))))
 
 
-def _khmer_digits(message: Message, dice: Dice, partitions: int) -> Message:
+def _khmer_digits(message: Message, dice: Dice, around: Around) -> Message:
     data = json.loads(message.data)
     to_khmer = str.maketrans("0123456789", "០១២៣៤៥៦៧៨៩")
     voter = data["voter"]
@@ -209,23 +196,23 @@ def _khmer_digits(message: Message, dice: Dice, partitions: int) -> Message:
 
 
 def _again() -> Iterator[Fault]:
-    def other_mode(message: Message, dice: Dice, partitions: int) -> Message:
+    def other_mode(message: Message, dice: Dice, around: Around) -> Message:
         return message.sent_as(_structured(message, message.text()))
 
-    def same(message: Message, dice: Dice, partitions: int) -> Message:
+    def same(message: Message, dice: Dice, around: Around) -> Message:
         return message
 
-    def other_data(message: Message, dice: Dice, partitions: int) -> Message:
+    def other_data(message: Message, dice: Dice, around: Around) -> Message:
         change = invalid.broken(message, lambda data: data["voter"].update(phone="0" + dice.digits(8)))
         return replace(message, data=change, line=None)
 
-    def other_count(message: Message, dice: Dice, partitions: int) -> Message:
+    def other_count(message: Message, dice: Dice, around: Around) -> Message:
         def longer(data: invalid.Data) -> None:
             data.update(last_sequence=data["last_sequence"] + 1, count=data["count"] + 1)
 
         return replace(message, data=invalid.broken(message, longer), line=None)
 
-    def jump(message: Message, dice: Dice, partitions: int) -> Message:
+    def jump(message: Message, dice: Dice, around: Around) -> Message:
         revision = 2 + 1000 + dice.below(5000)
         data = invalid.broken(message, lambda data: data.update(revision=revision))
         corrected = message.type.replace("registered", "corrected")

@@ -1,7 +1,9 @@
 """A stream as files."""
 
 import csv
+import json
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from simulator.stream import Stream
@@ -10,6 +12,7 @@ from simulator.stream import Stream
 def write_stream(stream: Stream, out_dir: Path, progress: Callable[[int], None] | None = None) -> None:
     """Writes `events.jsonl`, `stations.csv`, `truth_events.csv`, `truth_people.csv` and `truth_pairs.csv`.
 
+    A stream with signatures also has its `devices.json`: an empty list of devices would authorise nobody.
     Makes the directory. `progress` is told the number of lines written so far, every thousand lines. The
     pairs file (`registration_a,registration_b,kind,same_person`) is for those who judge matching.
     """
@@ -34,6 +37,10 @@ def write_stream(stream: Stream, out_dir: Path, progress: Callable[[int], None] 
             for each in stream.stations
         ),
     )
+    devices = out_dir / "devices.json"
+    devices.unlink(missing_ok=True)
+    if stream.devices:
+        devices.write_text(devices_json(stream))
     _table(
         out_dir / "truth_events.csv",
         ("line", "event_id", "expected", "reason"),
@@ -49,6 +56,11 @@ def write_stream(stream: Stream, out_dir: Path, progress: Callable[[int], None] 
             for pair in pairs
         ],
     )
+
+
+def devices_json(stream: Stream) -> str:
+    """The devices file of a stream with signatures, a device a line."""
+    return "[\n" + ",\n".join(json.dumps(asdict(row)) for row in stream.devices) + "\n]\n"
 
 
 def _table(path: Path, names: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

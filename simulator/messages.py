@@ -4,10 +4,10 @@ import json
 from dataclasses import dataclass, replace
 from typing import Any
 
-from client.wire import BATCH_CLOSED, Headers, ProducerRecord, wrap
+from client.wire import BATCH_CLOSED, SIGNATURE, Headers, ProducerRecord, wrap
 from shared.contracts.topics import partition_for
 from simulator.dice import Dice
-from simulator.offices import Capture, Closing, timestamp
+from simulator.offices import Capture, Closing, Device, timestamp
 
 TYPE = "rollstream.registration.{}.v1"
 
@@ -20,6 +20,9 @@ class Message:
     kept by: the registration id, for a `batch-closed` device and batch. `verdict` is the outcome and reason
     that the record has whatever its history; `late_fault` the reason that comes last in the contract's order,
     after those of history. `line` is the line of the file where it is not the plain event.
+
+    `signer` is the device that signs the event as it is, unless its register has no devices; a `signature`
+    stands in the place of its own: "" is none at all.
     """
 
     arrival: int
@@ -32,15 +35,26 @@ class Message:
     subject: str
     revision: int
     data: str
+    signer: Device
     verdict: tuple[str, str] | None = None
     late_fault: str | None = None
     line: bytes | None = None
+    signature: str | None = None
+
+    def signed(self) -> str:
+        """The signature that the event carries, "" for none."""
+        if self.signature is not None or self.signer.key is None:
+            return self.signature or ""
+        return self.signer.key.signature(self.type, self.source, self.event_id, self.data)
 
     def text(self) -> str:
         """The structured event in JSON."""
+        signature = self.signed()
         return (
             f'{{"specversion":"1.0","id":"{self.event_id}","source":"{self.source}","type":"{self.type}",'
-            f'"time":"{self.time}","datacontenttype":"application/json","data":{self.data}}}'
+            f'"time":"{self.time}","datacontenttype":"application/json",'
+            + (f'"rollstreamsignature":"{signature}",' if signature else "")
+            + f'"data":{self.data}}}'
         )
 
     def rendered(self) -> bytes:
@@ -49,6 +63,7 @@ class Message:
 
     def headers(self) -> Headers:
         """The headers of binary mode."""
+        signature = self.signed().encode()
         return (
             (b"ce_specversion", b"1.0"),
             (b"ce_id", self.event_id.encode()),
@@ -56,6 +71,7 @@ class Message:
             (b"ce_type", self.type.encode()),
             (b"ce_time", self.time.encode()),
             (b"content-type", b"application/json"),
+            *(((SIGNATURE, signature),) if signature else ()),
         )
 
     def record(self, **changes: Any) -> ProducerRecord:
@@ -92,13 +108,14 @@ def of_capture(capture: Capture) -> Message:
         arrival=capture.arrival,
         scenario=capture.scenario,
         source=f"/capture/{device.name}",
-        event_id=f"{device.name}.{capture.sequence}",
+        event_id=f"{capture.batch}.{capture.sequence}",
         type=TYPE.format(capture.action),
         time=captured_at,
         key=registration.id,
         subject=registration.id,
         revision=capture.revision,
         data=compact({**head, **body, "capture": block}),
+        signer=device,
         late_fault=capture.fault,
     )
     offline = device.offline
@@ -132,6 +149,7 @@ def of_closing(closing: Closing) -> Message:
         subject=f"{device.name}/{closing.batch}",
         revision=0,
         data=compact(data),
+        signer=device,
     )
 
 

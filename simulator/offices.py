@@ -1,11 +1,12 @@
 """Commune offices, their devices, batches and sequences, and the days on which a device was offline."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from simulator.dice import Dice
+from simulator.keys import DeviceKey
 from simulator.people import CAMPAIGN
 from simulator.places import Commune
 
@@ -20,15 +21,22 @@ OFFLINE_SHARE = 0.15
 LATE_SHARE = 0.01
 """Share of events that an online device delivers hours later, after its batch was closed."""
 CODECS = ("gzip", "snappy", "lz4", "zstd")
+LAST_SEQUENCE = 9_999
+"""The contract's highest; a device then counts from 0 again."""
 
 
 @dataclass(slots=True)
 class Device:
-    """A laptop. While `offline` (seconds from the first day) it keeps its captures and uploads them after."""
+    """A laptop. While `offline` (seconds from the first day) it keeps its captures and uploads them after.
+
+    `areas` are those of its office; `key` is None in a register without devices.
+    """
 
     name: str
     office: str
+    areas: tuple[str, ...]
     operators: tuple[str, ...]
+    key: DeviceKey | None = None
     offline: tuple[int, int] | None = None
     shuffles: bool = False
     codec: str | None = None
@@ -83,18 +91,30 @@ class Closing:
 
 
 class Offices:
-    """The devices of each commune's office."""
+    """The devices of each commune's office; `key_of` makes the key of a device by its name, if any has one.
 
-    def __init__(self, chosen: Sequence[Commune], voters: int, dice: Dice) -> None:
+    Most offices look after their commune. A few look after a whole district or province, or another commune
+    beside their own, for a neighbour that has none.
+    """
+
+    def __init__(
+        self,
+        chosen: Sequence[Commune],
+        voters: int,
+        dice: Dice,
+        key_of: Callable[[str], DeviceKey | None] = lambda _name: None,
+    ) -> None:
         self._dice = dice
         self.devices: list[Device] = []
         self._of: dict[str, list[Device]] = {}
         each = max(1, min(6, round(voters / len(chosen) / VOTERS_PER_DEVICE)))
-        for commune in chosen:
+        for number, commune in enumerate(chosen):
+            areas = _areas(number, chosen)
             for _ in range(each):
                 name = f"D-{len(self.devices) + 1:04d}"
                 operators = tuple(f"OP-{dice.between(1, 400)}" for _ in range(3))
-                device = Device(name, commune.code, operators, next_sequence=dice.between(1, 900))
+                first = dice.between(1, 900)
+                device = Device(name, commune.code, areas, operators, key_of(name), next_sequence=first)
                 self.devices.append(device)
                 self._of.setdefault(commune.code, []).append(device)
         offline = max(1, min(len(CODECS), len(self.devices) // 3), round(len(self.devices) * OFFLINE_SHARE))
@@ -112,13 +132,27 @@ class Offices:
             return devices[(devices.index(choice) + 1) % len(devices)]
         return choice
 
-    def any_office(self) -> str:
-        """Some office."""
-        return self._dice.pick(self.devices).office
+    def whole_district(self) -> str:
+        """An office that looks after all of its district."""
+        return next(each.office for each in self.devices if each.office[:4] in each.areas)
 
     def moment(self, first_day: int, last_day: int) -> int:
         """A second in office hours of one of those days (0 is the first of the campaign)."""
         return self._dice.between(first_day, last_day) * DAY + self._dice.between(OPEN, CLOSE)
+
+
+def holds(areas: Iterable[str], code: str) -> bool:
+    """Whether a place lies in one of the areas: a code holds all that begin with it."""
+    return any(code.startswith(area) for area in areas)
+
+
+def _areas(number: int, chosen: Sequence[Commune]) -> tuple[str, ...]:
+    own = chosen[number].code
+    if number % 8 == 4:
+        return (own[:2],)
+    if number % 8 == 6:
+        return (own, chosen[number - 1].code)
+    return (own[:4],) if number % 8 == 1 else (own,)
 
 
 def timestamp(when: int) -> str:
@@ -159,7 +193,7 @@ def _batch(captures: list[Capture], counts: dict[str, int], dice: Dice) -> Closi
     day = day_of(captures[0].when)
     counts[day] = counts.get(day, 0) + 1
     batch = f"{device.name}-{day}-{counts[day]}"
-    first = device.next_sequence
+    first = device.next_sequence if device.next_sequence + BATCH_LIMIT <= LAST_SEQUENCE else 0
     for sequence, capture in enumerate(captures, start=first):
         capture.batch, capture.sequence = batch, sequence
     device.next_sequence = first + len(captures)

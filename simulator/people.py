@@ -110,6 +110,10 @@ class Population:
         """A mobile number in national form."""
         return "0" + self._dice.pick(MOBILE_PREFIXES) + self._dice.digits(6)
 
+    def village_in(self, commune: str) -> str:
+        """A village of that commune."""
+        return next(village for village in self._villages.items if village[:6] == commune)
+
     def another_village(self, commune: str) -> str:
         """A village outside that commune, where voters live."""
         while True:

@@ -20,7 +20,8 @@ STATION_TARGET = 450
 STATION_LEAST = 60
 COMMUNE_VOTERS = 350
 """Voters a commune in a small sample, so that families, namesakes and offices look like a country's."""
-NO_SUCH_PROVINCE = "97"
+NO_SUCH = "97"
+"""Digits that no province begins with, and no commune of a district and no village of a commune ends with."""
 
 
 @dataclass(frozen=True, slots=True)

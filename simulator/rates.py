@@ -31,8 +31,8 @@ class Rates:
     def voters_for(self, lines: int) -> int:
         """About how many voters make that many lines, resends included."""
         changes = self.corrections + self.transfers + self.removals + self.reinstatements
-        # One voter in twenty closes a batch; there are about 35 kinds of refused captures, 110 of faults.
-        each = 1.05 + self.duplicates + changes + self.resends + 35 * self.refused + 110 * self.faults
+        # One voter in twenty closes a batch; there are about 40 kinds of refused captures, 145 of faults.
+        each = 1.05 + self.duplicates + changes + self.resends + 40 * self.refused + 145 * self.faults
         return int((lines - 50) / each)
 
 

@@ -6,24 +6,25 @@ device's batch, then what the way to the broker makes of it: resends, broken rec
 """
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from itertools import combinations
 
 from client.wire import BATCH_CLOSED
-from simulator import faults, places
+from simulator import mishaps, places
+from simulator.authority import REMOVED, DeviceRow
 from simulator.campaign import Campaign
+from simulator.clerks import FIRST_ROUND_DAYS, Clerks
 from simulator.dice import Dice
-from simulator.invalid import INVALID
-from simulator.messages import Message, of_capture, of_closing, under_new_id
-from simulator.offices import Offices, number
+from simulator.fault import Around
+from simulator.keys import DeviceKey
+from simulator.messages import Message, of_capture, of_closing
+from simulator.offices import DAY, Offices, number
 from simulator.people import ELECTION_DAY, Population
 from simulator.rates import Rates, at_least_one
-from simulator.truth import ACCEPTED, REGISTERED, REMOVED, Truth
+from simulator.truth import ACCEPTED, Truth
 
 LEAST_VOTERS = 300
-HOUR = 3_600_000
 BORN, PRECISION = '"date_of_birth":"', '"date_of_birth_precision":"'
 
 
@@ -58,7 +59,9 @@ class Stream:
     `people` gives the person of every registration of which something was accepted; `duplicates` every pair
     of them that is one person, with its kind, `lookalikes` twins and namesakes, who are two; `lost` device,
     batch and sequence of captures that never arrive; `minors` the accepted, still active registrations of
-    people under 18 on `election_day` (by the last accepted birth date).
+    people under 18 on `election_day` (by the last accepted birth date). `devices` are those that may sign,
+    none in a stream without signatures. The first `first_epoch` lines belong to epoch 1, all unless a
+    cut-off was asked for.
     """
 
     seed: int
@@ -71,6 +74,8 @@ class Stream:
     lookalikes: list[Pair]
     lost: list[tuple[str, str, int]]
     stations: list[places.Station]
+    devices: list[DeviceRow]
+    first_epoch: int
     minors: list[str] = field(default_factory=list)
 
     def outcomes(self) -> Counter[str]:
@@ -89,8 +94,13 @@ def generate_stream(
     seed: int = 1,
     partitions: int = 12,
     rates: Rates | None = None,
+    register: str | None = None,
+    cut_off: bool = False,
 ) -> Stream:
     """A stream for that many voters, or of exactly that many lines.
+
+    The devices sign for `register`; without one they do not, and it is a stream for a register without
+    devices. With `cut_off`, what arrives after the first round belongs to epoch 2.
 
     Every kind of event and fault occurs in 5,000 lines and in any larger stream. Raises ValueError unless
     exactly one of `voters` and `events` is given, and for fewer than LEAST_VOTERS voters.
@@ -101,20 +111,28 @@ def generate_stream(
     people = voters if voters is not None else rates.voters_for(events or 0)
     if people < LEAST_VOTERS:
         raise ValueError(f"a stream needs at least {LEAST_VOTERS} voters")
-    messages, campaign, technical, stations = _messages(people, seed, partitions, rates)
-    while events is not None and len(messages) >= events:
-        people -= len(messages) - events + 10
-        messages, campaign, technical, stations = _messages(people, seed, partitions, rates)
-    dice = Dice(seed, "resends")
-    resends = at_least_one(rates.resends, len(messages)) if events is None else events - len(messages)
-    messages += _resent(messages, resends, dice)
-    return _judged(messages, campaign, technical, stations, seed, partitions)
+    draft = _draft(people, seed, partitions, rates, register)
+    while events is not None and len(draft.messages) >= events:
+        people -= len(draft.messages) - events + 10
+        draft = _draft(people, seed, partitions, rates, register)
+    count = len(draft.messages)
+    resends = at_least_one(rates.resends, count) if events is None else events - count
+    draft.messages.extend(mishaps.resent(draft.messages, resends, Dice(seed, "resends")))
+    return _judged(draft, seed, partitions, signed=register is not None, cut_off=cut_off)
 
 
-def _messages(
-    voters: int, seed: int, partitions: int, rates: Rates
-) -> tuple[list[Message], Campaign, list[tuple[str, str]], list[places.Station]]:
-    """All messages but the resends; the technical duplicates as pairs of ids; the stations."""
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """All messages, at first without the resends; `technical` are pairs of ids that are one capture."""
+
+    messages: list[Message]
+    campaign: Campaign
+    offices: Offices
+    stations: list[places.Station]
+    technical: list[tuple[str, str]]
+
+
+def _draft(voters: int, seed: int, partitions: int, rates: Rates, register: str | None) -> _Draft:
     chosen = places.choose(places.communes(), voters)
     population = Population(chosen, Dice(seed, "people"))
     population.twins(at_least_one(rates.twins, voters // 2) + 3)
@@ -122,95 +140,37 @@ def _messages(
     population.fill(voters - len(population.people))
     inhabitants = Counter(person.village for person in population.people)
     stations = places.plan_stations(chosen, inhabitants, Dice(seed, "stations"))
-    offices = Offices(chosen, voters, Dice(seed, "offices"))
-    campaign = Campaign(population, offices, stations, rates, Dice(seed, "campaign"))
+
+    def key_of(device: str) -> DeviceKey | None:
+        return DeviceKey(seed, device, register) if register is not None else None
+
+    offices = Offices(chosen, voters, Dice(seed, "offices"), key_of)
+    campaign = Campaign(Clerks(population, offices, stations, Dice(seed, "campaign")), rates)
     campaign.plan()
     closings = number(campaign.captures, Dice(seed, "way"))
     messages = [of_capture(capture) for capture in campaign.captures if capture.scenario != "lost"]
     messages += [of_closing(closing) for closing in closings]
-    technical = _under_new_ids(messages, campaign, rates, voters, Dice(seed, "technical"))
-    _break(messages, partitions, rates, Dice(seed, "faults"))
-    return messages, campaign, technical, stations
+    technical = mishaps.under_new_ids(messages, campaign, rates, voters, Dice(seed, "technical"))
+    around = Around(seed, register, partitions, offices)
+    mishaps.break_some(messages, around, rates, Dice(seed, "faults"))
+    return _Draft(messages, campaign, offices, stations, technical)
 
 
-def _under_new_ids(
-    messages: list[Message], campaign: Campaign, rates: Rates, voters: int, dice: Dice
-) -> list[tuple[str, str]]:
-    """Adds the technical duplicates; answers the pairs of ids that are one capture."""
-    plain = [
-        message for message in messages if message.scenario == "registered" and message.type == REGISTERED
-    ]
-    pairs: list[tuple[str, str]] = []
-    for message in dice.sample(plain, at_least_one(rates.duplicates * rates.technical, voters)):
-        again = under_new_id(message, campaign.new_id(message.subject.split("-")[0]), dice)
-        pairs.append((message.subject, again.subject))
-        messages.append(again)
-    return pairs
-
-
-def _break(messages: list[Message], partitions: int, rates: Rates, dice: Dice) -> None:
-    """Puts broken and odd records before, after and in place of good ones."""
-    good = {
-        "registered": _places(messages, "registered", REGISTERED, dice),
-        "removed": _places(messages, "removed", REMOVED, dice),
-        "batch_closed": _places(messages, "batch_closed", BATCH_CLOSED, dice),
-    }
-    turns = dict.fromkeys(good, 0)
-    for _ in range(at_least_one(rates.faults, len(messages))):
-        for kind, fault in enumerate(faults.catalogue()):
-            at = good[fault.of][turns[fault.of] % len(good[fault.of])]
-            turns[fault.of] += 1
-            base = messages[at]
-            odd = replace(fault.make(base, dice, partitions), scenario=fault.name)
-            refused = fault.place == faults.BEFORE and odd.verdict == INVALID
-            if fault.place == faults.INSTEAD or (refused and kind % 4 == 0):
-                messages[at] = odd  # a refused one of these is never mended
-            elif fault.place == faults.AFTER:
-                messages.append(replace(odd, arrival=base.arrival + HOUR + dice.below(48 * HOUR)))
-            else:
-                messages.append(replace(odd, arrival=base.arrival - 1))
-                if refused and kind % 4 == 1:
-                    # Sent again as it was: a rejection leaves no history, so it is judged anew.
-                    messages.append(replace(messages[-1], scenario="refused_again"))
-
-
-def _places(messages: Sequence[Message], scenario: str, type_: str, dice: Dice) -> list[int]:
-    found = [
-        at
-        for at, message in enumerate(messages)
-        if message.scenario == scenario and message.type == type_ and message.verdict is None
-    ]
-    return dice.sample(found, len(found) // 2 + 1)
-
-
-def _resent(messages: Sequence[Message], count: int, dice: Dice) -> list[Message]:
-    """Events sent again, byte for byte, seconds to days later."""
-    candidates = [message for message in messages if message.verdict is None]
-    resent: list[Message] = []
-    for _ in range(count):
-        message = dice.pick(candidates)
-        wait = dice.between(1_000, 90_000) if dice.chance(0.7) else dice.below(72 * HOUR)
-        resent.append(replace(message, arrival=message.arrival + wait, scenario="resend"))
-    return resent
-
-
-def _judged(
-    messages: list[Message],
-    campaign: Campaign,
-    technical: list[tuple[str, str]],
-    stations: list[places.Station],
-    seed: int,
-    partitions: int,
-) -> Stream:
+def _judged(draft: _Draft, seed: int, partitions: int, *, signed: bool, cut_off: bool) -> Stream:
     """Puts the messages in order of arrival and says what becomes of each."""
+    messages, campaign, technical = draft.messages, draft.campaign, draft.technical
     order = sorted(range(len(messages)), key=lambda at: (messages[at].arrival, at))
-    truth = Truth()
+    devices = [DeviceRow.of(each) for each in draft.offices.devices if each.key is not None]
+    truth = Truth(devices if signed else None)
+    first_epoch = 0
     lines: list[bytes] = []
     events: list[EventTruth] = []
     minors: dict[str, bool] = {}
     for line, at in enumerate(order, start=1):
         message = messages[at]
-        outcome = truth.judge(message)
+        late = cut_off and message.arrival >= FIRST_ROUND_DAYS * DAY * 1000
+        first_epoch += not late
+        outcome = truth.judge(message, epoch=2 if late else 1)
         lines.append(message.rendered())
         events.append(EventTruth(line, message.event_id, *outcome, message.scenario))
         if outcome is ACCEPTED and message.type not in (REMOVED, BATCH_CLOSED):
@@ -231,7 +191,9 @@ def _judged(
         duplicates=_duplicates(people, kinds),
         lookalikes=[pair for pair in kin if pair.one in people and pair.other in people],
         lost=[(capture.device.name, capture.batch, capture.sequence) for capture in campaign.lost],
-        stations=stations,
+        stations=draft.stations,
+        devices=devices,
+        first_epoch=first_epoch,
         minors=[each for each in people if minors[each] and truth.active(each)],
     )
 

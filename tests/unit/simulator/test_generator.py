@@ -15,50 +15,31 @@ from typing import Any
 import pytest
 
 import simulator
-from client.wire import ProducerRecord, to_record, wrap
-from shared.contracts import cloudevents, events
+from client.wire import to_record
 from shared.contracts.outputs import RejectionReason
-from shared.contracts.topics import EVENT_LIMIT, partition_for
 from simulator import DEMO_RATES, Stream, generate_stream, write_stream
 from simulator.dice import Dice
 from simulator.faults import catalogue
 from simulator.names import look_alike
 from simulator.noise import KINDS
-from simulator.places import all_village_codes, communes, plan_stations
+from simulator.places import communes, plan_stations
 from simulator.stream import under_age
+from tests.kit.generated import REGISTER, decoded
 
 PACKAGE = Path(simulator.__file__).parent
 
 
-@pytest.fixture(scope="module")
-def stream() -> Stream:
-    return generate_stream(events=5000, seed=7, rates=DEMO_RATES)
-
-
 def fingerprint(made: Stream) -> str:
     return hashlib.sha256(
-        b"\n".join(made.lines) + repr((made.events, made.people, made.stations)).encode()
+        b"\n".join(made.lines) + repr((made.events, made.people, made.stations, made.devices)).encode()
     ).hexdigest()
-
-
-def decoded(line: bytes, mode: Any = "binary") -> cloudevents.Event:
-    """The event that a consumer reads, by the contract's own decoder. Raises Undecodable."""
-    record = to_record(line, mode)
-    headers: list[tuple[str, bytes | None]] = []
-    fault = None
-    for name, content in record.headers:
-        try:
-            headers.append((name.decode(), content))
-        except UnicodeDecodeError:
-            fault = "headers"
-            headers.append((name.decode("utf-8", "surrogateescape"), content))
-    return cloudevents.decode(record.value, headers, fault)
 
 
 def test_a_seed_gives_the_same_bytes_whatever_the_hash_seed(stream: Stream) -> None:
     program = (
         "from tests.unit.simulator.test_generator import *\n"
-        "print(fingerprint(generate_stream(events=5000, seed=7, rates=DEMO_RATES)))"
+        "print(fingerprint(generate_stream(events=5000, seed=7, rates=DEMO_RATES, register='kh-test', "
+        "cut_off=True)))"
     )
     for hash_seed in ("0", "4711"):
         run = subprocess.run(
@@ -73,7 +54,9 @@ def test_a_seed_gives_the_same_bytes_whatever_the_hash_seed(stream: Stream) -> N
 
 
 def test_another_seed_gives_another_stream(stream: Stream) -> None:
-    assert fingerprint(generate_stream(events=5000, seed=8, rates=DEMO_RATES)) != fingerprint(stream)
+    assert fingerprint(
+        generate_stream(events=5000, seed=8, rates=DEMO_RATES, register=REGISTER)
+    ) != fingerprint(stream)
 
 
 def test_draws_use_nothing_that_python_may_change_between_versions() -> None:
@@ -90,7 +73,7 @@ def test_draws_use_nothing_that_python_may_change_between_versions() -> None:
 
 
 def test_the_generator_shares_nothing_with_matching() -> None:
-    allowed = {"shared.contracts.topics"}
+    allowed = {"shared.contracts.topics", "shared.contracts.identity"}
     for path in PACKAGE.glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             names: list[str] = []
@@ -120,117 +103,14 @@ def test_five_thousand_events_hold_every_kind_of_event_and_fault(stream: Stream)
     assert set(KINDS) | {"resend"} <= {pair.kind for pair in stream.duplicates}
     assert {pair.kind for pair in stream.lookalikes} == {"twins", "namesakes", "namesakes_one_birthday"}
     reasons = {event.reason for event in stream.events if event.expected == "rejected"}
-    never = {
-        "not_authorised",
-        "too_many_versions",
-    }  # nothing says who may do what; too rare to be worth 200 lines
+    never = {"too_many_versions"}  # too rare to be worth 200 lines
     assert reasons == {reason.value for reason in RejectionReason} - never
     letters = {event.reason for event in stream.events if event.expected == "dead_lettered"}
-    assert letters == set(cloudevents.REASONS)
+    assert letters == {"too_large", "headers", "json", "envelope"}  # no line stands for a whole broken batch
     removals = {decoded(line).data.get("reason") for line in stream.lines if b"removed.v1" in line}
     assert {"moved", "deceased", "duplicate", "disenfranchised", "erroneous"} <= removals
     assert {to_record(line).compression for line in stream.lines} == {None, "gzip", "snappy", "lz4", "zstd"}
     assert stream.lost and stream.minors
-
-
-def test_each_outcome_is_what_the_contract_decoder_and_models_say(stream: Stream) -> None:
-    for line, truth in zip(stream.lines, stream.events, strict=True):
-        for mode in ("binary", "structured"):
-            try:
-                event = decoded(line, mode)
-            except cloudevents.Undecodable as undecodable:
-                assert (truth.expected, truth.reason) == ("dead_lettered", undecodable.reason), truth
-                continue
-            assert truth.expected != "dead_lettered", truth
-            if truth.reason in ("key_mismatch", "wrong_partition", "unknown_type", "id_reused"):
-                continue
-            try:
-                events.parse(event.type, event.data)
-            except events.InvalidData:
-                assert truth.reason == "invalid", truth
-            else:
-                # A jump in the revision is the only breach that needs the history to be seen.
-                assert truth.reason != "invalid" or truth.scenario == "revision_jump", truth
-
-
-def test_keys_and_partitions_are_right_unless_the_truth_says_otherwise(stream: Stream) -> None:
-    for line, truth in zip(stream.lines, stream.events, strict=True):
-        if truth.expected == "dead_lettered" or truth.scenario == "data_is_a_list":
-            continue
-        record, event = to_record(line), decoded(line)
-        field = "device" if event.type == events.EventType.BATCH_CLOSED else "registration_id"
-        if record.key is None or record.key.decode() != event.data.get(field):
-            assert truth.reason == "key_mismatch", truth
-        elif record.partition not in (None, partition_for(record.key, stream.partitions)):
-            assert truth.reason == "wrong_partition", truth
-        else:
-            assert truth.reason not in ("key_mismatch", "wrong_partition"), truth
-
-
-def test_places_and_stations_are_known_unless_the_truth_says_otherwise() -> None:
-    stream = generate_stream(voters=8_000, seed=1)
-    known = all_village_codes() | {commune.code for commune in communes()}
-    stations = {station.station: station.commune for station in stream.stations}
-    for line, truth in zip(stream.lines, stream.events, strict=True):
-        if truth.expected != "accepted" and truth.reason not in ("unknown_place", "unknown_station"):
-            continue
-        data = decoded(line).data
-        village = data.get("residence", {}).get("village_code")
-        if village is None:
-            continue
-        station = data.get("polling_station")
-        expected = ""
-        if village not in known:
-            expected = "unknown_place"
-        elif station is not None and stations.get(station) != village[:6]:
-            expected = "unknown_station"
-        assert truth.reason == expected, truth
-
-
-def test_birth_dates_are_plausible_unless_the_truth_says_otherwise(stream: Stream) -> None:
-    for line, truth in zip(stream.lines, stream.events, strict=True):
-        if truth.expected != "accepted" and truth.reason != "implausible_birth_date":
-            continue
-        data = decoded(line).data
-        if "voter" not in data:
-            continue
-        year, month, day = (int(part) for part in data["voter"]["date_of_birth"].split("-"))
-        taken = date.fromisoformat(data["capture"]["captured_at"][:10])
-        # The written day is the first possible one, which is the favourable one for who is young.
-        young = (taken.year - year, taken.month, taken.day) < (15, month, day)
-        assert (truth.reason != "") == (young or taken.year - year > 121), truth
-
-
-def test_a_history_read_line_by_line_agrees_with_the_truth(stream: Stream) -> None:
-    """A second reading of the contract, over the decoded events and not over what the generator knows."""
-    last: dict[str, tuple[str, int]] = {}
-    seen: dict[tuple[str, str], Any] = {}
-    judged = Counter[str]()
-    by_history = ("", "resend", "id_reused", "state", "stale_revision", "unknown_registration")
-    for line, truth in zip(stream.lines, stream.events, strict=True):
-        if truth.expected == "dead_lettered" or truth.reason not in by_history:
-            continue
-        event = decoded(line)
-        if event.type == events.EventType.BATCH_CLOSED:
-            continue
-        name, revision = event.data["registration_id"], event.data["revision"]
-        verb = event.type.split(".")[2]
-        if (name, event.id) in seen:
-            reason = "resend" if seen[name, event.id] == event.data else "id_reused"
-        elif verb == "registered":
-            reason = "state" if name in last else ""
-        elif name not in last:
-            reason = "unknown_registration"
-        elif (last[name][0] == "removed") != (verb == "reinstated"):
-            reason = "state"
-        else:
-            reason = "stale_revision" if revision <= last[name][1] else ""
-        assert truth.reason == reason, truth
-        judged[reason] += 1
-        if reason == "":
-            seen[name, event.id] = event.data
-            last[name] = verb, revision
-    assert set(judged) == set(by_history)
 
 
 def test_every_accepted_registration_has_one_person(stream: Stream) -> None:
@@ -316,44 +196,6 @@ def test_minors_are_those_not_yet_eighteen_on_election_day(stream: Stream) -> No
     assert under_age(capture("2009-01-01", "year"), day)
     assert not under_age(capture("២០០៨-០១-០១", "year"), day)
     assert set(stream.minors) <= set(stream.people)
-
-
-def test_a_wrapped_record_comes_back_byte_for_byte() -> None:
-    record = ProducerRecord(None, b"\xff\x00", ((b"x-\xff", None), (b"", b"\xfe")), 3, "zstd")
-    assert to_record(wrap(record) + b"\n") == record
-
-
-def test_a_malformed_wrapped_line_is_refused() -> None:
-    with pytest.raises(ValueError, match="wrapped record"):
-        to_record(b'{"raw": {"key": null}}')
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        b"{",
-        b"[1]",
-        b'{"specversion":"1.0","specversion":"0.3","data":{}}',
-        b'{"specversion":"1.0","id":"1","source":"s","type":"t","data_base64":"AA=="}',
-        b'{"specversion":"1.0","id":7,"source":"s","type":"t","data":{}}',
-        b'{"specversion":"1.0","id":"1","source":"s","type":"t","data":{"a":"\\ud800"}}',
-    ],
-)
-def test_what_binary_mode_would_change_is_sent_as_it_is(line: bytes) -> None:
-    record = to_record(line)
-    assert record.value == line
-    assert record.headers == ((b"content-type", b"application/cloudevents+json"),)
-
-
-def test_the_largest_right_event_fills_the_limit_to_the_byte(stream: Stream) -> None:
-    line = next(
-        line
-        for line, truth in zip(stream.lines, stream.events, strict=True)
-        if truth.scenario == "exactly_at_the_limit"
-    )
-    record = to_record(line)
-    size = len(record.value or b"") + sum(len(name) + len(content or b"") for name, content in record.headers)
-    assert size == EVENT_LIMIT
 
 
 def test_khmer_typed_otherwise_is_other_text_that_is_never_the_name_itself() -> None:
