@@ -36,19 +36,30 @@ def _keys(paths: list[Path]) -> list[Ed25519PublicKey]:
 
 @app.command()
 def verify(
-    paths: Annotated[list[Path], typer.Argument(help="Lists, manifests, or folders of them.")],
+    paths: Annotated[list[Path], typer.Argument(help="Lists, manifests, proofs, or folders of them.")],
     key: Keys,
     voter: Annotated[str, typer.Option(help="Also prove that this registration is on its list.")] = "",
+    proof: Annotated[
+        Path | None, typer.Option(help="Write the proof of --voter to this file, for the voter to keep.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Verify lists and manifests offline, with public keys alone."""
+    """Verify lists and manifests offline, with public keys alone.
+
+    With `--voter` it prints a proof that the registration is on its list, which can be verified by itself:
+    `rollstream verify PROOF.json --key PUB.pem`.
+    """
     from cli.show_verified import lines_of, value_of
     from client.verify import verify_paths
 
+    if proof is not None and not voter:
+        fail("say whose proof to write: --voter REGISTRATION")
     try:
         report = verify_paths(paths, _keys(key), voter or None)
     except OSError as error:
         fail(f"{error.filename}: {error.strerror}; name a list, a manifest or a folder of them")
+    if proof is not None and report.proofs:
+        proof.write_text(to_json(report.proofs[-1][1].document()) + "\n")
     show(value_of(report), as_json=as_json, text="\n".join(lines_of(report, voter)))
     if not report.good or (voter and not report.proofs):
         raise typer.Exit(1)
@@ -66,7 +77,7 @@ def lists(
     A version is written when all of it is there and verifies.
     """
     from client.lists import CannotFollow, Follower
-    from client.verify import UNKNOWN_SIGNER
+    from client.proof import UNKNOWN_SIGNER
 
     told = False
 

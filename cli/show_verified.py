@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 from typing import Any
 
-from client.verify import UNKNOWN_SIGNER, Report, proof_json
+from client.output import to_json
+from client.proof import UNKNOWN_SIGNER, Proof
+from client.verify import Report
 
 
 def value_of(report: Report) -> dict[str, Any]:
@@ -16,6 +18,7 @@ def value_of(report: Report) -> dict[str, Any]:
         "whole": [list(edition) for edition in report.whole],
         "parts": [list(edition) for edition in report.parts],
         "proofs": [proof.document() for _, proof in report.proofs],
+        "proven": [{"path": path, **_who(proof)} for path, proof in report.proven],
     }
 
 
@@ -35,9 +38,21 @@ def lines_of(report: Report, voter: str) -> Iterator[str]:
     for register, roll, version in report.parts:
         yield f"{register}: roll {roll}, version {version}: without its roll manifest it may lack lists"
     for path, proof in report.proofs:
-        yield f"{voter} is on the list of station {proof.station} ({path}):\n{proof_json(proof)}"
+        yield f"{voter} is on the list of station {proof.station} ({path}):\n{to_json(proof.document())}"
+    for path, proof in report.proven:
+        who = _who(proof)
+        yield (
+            f"{path} proves that {who['registration_id']} is number {who['serial']} on the list of station "
+            f"{proof.station}: {who['register']}, roll {who['roll']}, version {who['version']}, {who['kind']}"
+        )
     if voter and not report.proofs:
         yield f"{voter} is on none of these lists."
-    if not report.lists and not report.manifests:
+    if not report.lists and not report.manifests and not report.proven:
         yield "Name lists, manifests, or a folder that `rollstream lists` wrote."
-    yield f"{report.lists} lists, {report.entries} entries, {report.manifests} manifests looked at."
+    if report.lists or report.manifests:
+        yield f"{report.lists} lists, {report.entries} entries, {report.manifests} manifests looked at."
+
+
+def _who(proof: Proof) -> dict[str, Any]:
+    head = {name: proof.head[name] for name in ("register", "roll", "version", "kind", "station")}
+    return {**head, "registration_id": proof.row["registration_id"], "serial": proof.row["serial"]}

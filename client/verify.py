@@ -1,6 +1,5 @@
-"""Offline verification of lists and manifests: nothing but the files and public keys."""
+"""Offline verification of lists, manifests and proofs: nothing but the files and public keys."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any, Literal
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from pydantic import BaseModel, ValidationError
 
+from client.proof import UNKNOWN_SIGNER, NoProof, Proof, inclusion_proof, proof_faults, read_proof
 from shared.contracts import strict_json
 from shared.contracts.fields import field_errors
 from shared.contracts.identity import canonical
@@ -18,9 +18,6 @@ from shared.crypto import merkle, signing
 Kind = Literal["list", "province", "roll"]
 EditionName = tuple[str, str, int]
 """Register, roll, version."""
-
-UNKNOWN_SIGNER = "the signature is not one of the given keys'"
-"""The fault of what may be right, and was signed by a key that was not given."""
 
 _MODELS: Mapping[Kind, type[BaseModel]] = {
     "list": StationList,
@@ -53,34 +50,13 @@ class Document:
         return self.head["register"], self.head["roll"], self.head["version"]
 
 
-@dataclass(frozen=True, slots=True)
-class Proof:
-    """That a row is in a list: RFC 6962 inclusion, hashes in hex. `station` says in which."""
-
-    station: str
-    row: Mapping[str, Any]
-    index: int
-    size: int
-    path: tuple[str, ...]
-    root: str
-
-    def document(self) -> dict[str, Any]:
-        """As the contract writes it."""
-        return {
-            "row": self.row,
-            "index": self.index,
-            "size": self.size,
-            "path": list(self.path),
-            "root": self.root,
-        }
-
-
 @dataclass(slots=True)
 class Report:
     """What was looked at, and what is wrong: (path, fault).
 
     `whole` are the versions found complete with nothing wrong in them; of those in `parts` the roll manifest
-    was not among what was looked at, so that nobody can say whether they are.
+    was not among what was looked at, so that nobody can say whether they are. `proofs` were made for the
+    voter who was asked about; `proven` were among what was looked at, and verify.
     """
 
     lists: int = 0
@@ -90,11 +66,12 @@ class Report:
     whole: list[EditionName] = field(default_factory=list)
     parts: list[EditionName] = field(default_factory=list)
     proofs: list[tuple[str, Proof]] = field(default_factory=list)
+    proven: list[tuple[str, Proof]] = field(default_factory=list)
 
     @property
     def good(self) -> bool:
         """Whether there was something and nothing is wrong with it."""
-        return bool(self.lists or self.manifests) and not self.faults
+        return bool(self.lists or self.manifests or self.proven) and not self.faults
 
 
 def read_document(raw: bytes, path: str = "") -> Document:
@@ -165,18 +142,6 @@ def edition_faults(documents: Iterable[Document]) -> list[tuple[str, str]]:
     return faults + _on_two_lists(by_kind["list"].values())
 
 
-def inclusion_proof(document: Document, registration_id: str) -> Proof | None:
-    """The proof that a registration is among a list's entries; None if it is not."""
-    entries, removed = document.content["entries"], document.content["removed"]
-    for index, entry in enumerate(entries):
-        if entry["registration_id"] == registration_id:
-            rows = [canonical(row) for row in (*entries, *removed)]
-            path = tuple(step.hex() for step in merkle.inclusion_path(rows, index))
-            head = document.head
-            return Proof(head["station"], entry, index, len(rows), path, head["merkle_root"])
-    return None
-
-
 def verify_paths(paths: Iterable[Path], keys: Sequence[Ed25519PublicKey], voter: str | None = None) -> Report:
     """Verify files, and all JSON files of folders; documents of one version also against each other.
 
@@ -186,9 +151,15 @@ def verify_paths(paths: Iterable[Path], keys: Sequence[Ed25519PublicKey], voter:
     editions: dict[EditionName, list[Document]] = {}
     broken: set[EditionName] = set()
     for path in _files(paths):
+        raw = path.read_bytes()
         try:
-            document = read_document(path.read_bytes(), str(path))
-        except NoDocument as error:
+            if (found := read_proof(raw)) is not None:
+                wrong = [(str(path), fault) for fault in proof_faults(found, keys)]
+                report.faults += wrong
+                report.proven += [] if wrong else [(str(path), found)]
+                continue
+            document = read_document(raw, str(path))
+        except (NoDocument, NoProof) as error:
             report.faults.append((str(path), str(error)))
             continue
         faults = faults_of(document, keys)
@@ -202,16 +173,16 @@ def verify_paths(paths: Iterable[Path], keys: Sequence[Ed25519PublicKey], voter:
         report.lists += 1
         report.entries += document.head["count"]
         # A proof from a list that does not verify would prove nothing.
-        proof = inclusion_proof(document, voter) if voter and not faults else None
+        proof = inclusion_proof(document.content, voter) if voter and not faults else None
         if proof is not None:
             report.proofs.append((str(path), proof))
     for name, documents in sorted(editions.items()):
         if not any(document.kind == "roll" for document in documents):
             report.parts.append(name)
             continue
-        found = edition_faults(documents)
-        report.faults += found
-        if not found and name not in broken:
+        misfits = edition_faults(documents)
+        report.faults += misfits
+        if not misfits and name not in broken:
             report.whole.append(name)
     return report
 
@@ -295,8 +266,3 @@ def _files(paths: Iterable[Path]) -> Iterable[Path]:
             # Hidden folders hold what a follower has not yet got whole.
             if not any(part.startswith(".") for part in file.relative_to(path).parts):
                 yield file
-
-
-def proof_json(proof: Proof) -> str:
-    """A proof as it is handed to a voter."""
-    return json.dumps(proof.document(), ensure_ascii=False, indent=1)
