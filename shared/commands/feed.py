@@ -32,7 +32,9 @@ class CommandFeed:
         self._metrics = metrics
         self._state = empty(settings.register)
         self._waiting: frozenset[str] = frozenset()  # the kinds of reference data that are waited for
-        self._feed = TopicFeed(settings, self.name, Topic.COMMANDS.value, 1, self._fold, metrics)
+        self._feed = TopicFeed(
+            settings, self.name, Topic.COMMANDS.value, 1, self._fold, metrics, passes_over=True
+        )
 
     @property
     def state(self) -> State:

@@ -28,6 +28,12 @@ DEAD_LETTER_LIMIT = 256 * 1024
 """Bytes of key, value and headers that a dead letter repeats; the original of a larger record lies only at
 the offset that its dead letter names."""
 
+BATCH_RECORDS_LIMIT = 100_000
+"""Records that a batch of a producer may hold. No setting: outcomes depend on it."""
+
+BATCH_BYTES_LIMIT = 64 * 1024 * 1024
+"""Bytes of the records of a batch, decompressed. No setting either."""
+
 MESSAGE_LIMIT = 1024 * 1024
 """Bytes of a record that every topic takes at least; a register may set more."""
 

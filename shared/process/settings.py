@@ -123,6 +123,10 @@ class LimitSettings(_Group):
     """Largest record on a topic, in bytes; twice that for dead letters, 4 times for lists, 8 times for
     manifests. Not less than the default, into which all that is sent fits. An event may
     have 64 KiB, whatever is set here."""
+    batch_bytes: int = Field(default=16 * 1024 * 1024, ge=1024 * 1024)
+    """Bytes that a service reads, and sends, at once: a batch of records ends at it (with one larger record
+    at most), a fetch asks for no more, and outputs are sent so many bytes at a time, each with its own
+    time-out."""
     dead_letters: int = Field(default=1_000, ge=1)
     """The service stops when more of the last `dead_letter_window` records than this were dead letters."""
     dead_letter_window: int = Field(default=10_000, ge=1)

@@ -1,7 +1,7 @@
 """The options of every Kafka client that Rollstream makes, in one place.
 
 The libraries' defaults are not safe: acks (1), idempotence (off), auto_offset_reset (latest), automatic
-commits (on), isolation (uncommitted), rebalance timeout (the session's). No topic is made by accident: see
+commits (on), rebalance timeout (the session's). No topic is made by accident: see
 `topics_missing`.
 """
 
@@ -12,7 +12,7 @@ import ssl
 from collections.abc import Collection
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaConnectionError, KafkaError
@@ -20,6 +20,7 @@ from aiokafka.helpers import create_ssl_context
 
 from shared.contracts.topics import MOST_MESSAGE_LIMITS
 from shared.process.settings import KafkaSettings, Settings
+from shared.runtime.tolerant import TolerantConsumer
 
 
 def _ssl_context(kafka: KafkaSettings) -> ssl.SSLContext | None:
@@ -61,13 +62,16 @@ def admin_options(settings: Settings, client_id: str) -> dict[str, Any]:
 
 
 def reader_options(settings: Settings) -> dict[str, Any]:
-    """How any consumer reads: from the beginning unless told otherwise, whole and committed records only."""
+    """How any consumer reads: from the beginning unless told otherwise, and never more at once than a batch.
+
+    Uncommitted: a transaction that a producer leaves open would hold everybody up who reads committed records
+    only. A batch that is larger than a fetch comes all the same, alone.
+    """
     return {
         "auto_offset_reset": "earliest",
-        "isolation_level": "read_committed",
-        "check_crcs": True,
-        # Dead letters are twice a message; a smaller fetch size would skip a large record.
-        "max_partition_fetch_bytes": 2 * settings.limits.message_bytes,
+        "isolation_level": "read_uncommitted",
+        "fetch_max_bytes": settings.limits.batch_bytes,
+        "max_partition_fetch_bytes": settings.limits.batch_bytes // 8,
         "fetch_max_wait_ms": 500,
     }
 
@@ -99,9 +103,9 @@ def producer_options(settings: Settings) -> dict[str, Any]:
     }
 
 
-def make_reader(settings: Settings, client_id: str) -> AIOKafkaConsumer:
+def make_reader(settings: Settings, client_id: str) -> TolerantConsumer:
     """A consumer without a group, for feeds and probes: start, assign, seek. Needs a running loop."""
-    return AIOKafkaConsumer(
+    return TolerantConsumer(
         **connection_options(settings.kafka, client_id),
         **reader_options(settings),
         group_id=None,

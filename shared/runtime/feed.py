@@ -11,6 +11,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from shared.process.errors import NotYet, StopService, TransientError
 from shared.process.metrics import Metrics
 from shared.process.settings import Settings
+from shared.runtime.cancellation import close, only_ours
 from shared.runtime.clients import connection_options, make_reader, reader_options
 from shared.runtime.outages import is_outage
 from shared.runtime.record import Record
@@ -29,7 +30,8 @@ class TopicFeed:
 
     A broker that is away is waited for, and reading goes on where it was. A topic that lost its first
     records, or is shorter than what was read of it, stops the feed: then `run` and every wait raise
-    StopService.
+    StopService. So does a batch that cannot be decoded, unless the feed `passes_over` such (a topic that
+    others write to).
     """
 
     def __init__(
@@ -40,11 +42,14 @@ class TopicFeed:
         partitions: int,
         take: Callable[[Record], Awaitable[None]],
         metrics: Metrics | None = None,
+        *,
+        passes_over: bool = False,
     ) -> None:
         self._settings = settings
         self._name = name
         self._topic = topic
         self._take = take
+        self._passes_over = passes_over
         self._metrics = metrics
         self._next = {TopicPartition(topic, number): 0 for number in range(partitions)}
         self._moved = asyncio.Condition()
@@ -114,10 +119,11 @@ class TopicFeed:
         delay = self._settings.runtime.backoff_initial_s
         while True:
             try:
-                async with self._connected() as consumer:
-                    while True:
-                        await self._read(consumer)
-                        delay = self._settings.runtime.backoff_initial_s
+                with only_ours():
+                    async with self._connected() as consumer:
+                        while True:
+                            await self._read(consumer)
+                            delay = self._settings.runtime.backoff_initial_s
             except Exception as error:
                 if isinstance(error, StopService) or not is_outage(error):
                     raise
@@ -139,12 +145,13 @@ class TopicFeed:
         # would wait until its fetch is answered, 500 ms when nothing comes.
         probe = make_reader(self._settings, f"rollstream-{self._name}-ends")
         try:
-            await consumer.start()
-            await probe.start()
-            if self._topic not in await consumer.topics():
-                raise TransientError(f"{self._topic} does not exist")
-            consumer.assign(list(self._next))
-            await self._require_same_topic(consumer)
+            async with asyncio.timeout(3 * self._settings.kafka.request_timeout_ms / 1000):
+                await consumer.start()
+                await probe.start()
+                if self._topic not in await consumer.topics():
+                    raise TransientError(f"{self._topic} does not exist")
+                consumer.assign(list(self._next))
+                await self._require_same_topic(consumer)
             for partition, position in self._next.items():
                 consumer.seek(partition, position)
             self._probe, self._owed = probe, None
@@ -152,8 +159,8 @@ class TopicFeed:
             yield consumer
         finally:
             self._probe = None
-            await consumer.stop()
-            await probe.stop()
+            await close(consumer)
+            await close(probe)
 
     async def _require_same_topic(self, consumer: TolerantConsumer) -> None:
         firsts = await consumer.beginning_offsets(list(self._next))
@@ -171,16 +178,17 @@ class TopicFeed:
         else:
             await self._require_delivery()
         for record in records:
-            if record.fault not in (None, "headers"):
+            if record.fault != "undecodable_batch":
+                await self._take(record)
+            elif not self._passes_over:
                 raise StopService(
                     f"{self._topic}/{record.partition} cannot be read at offset {record.offset}",
                     cause="own_topic",
                 )
-            await self._take(record)
-            self._next[TopicPartition(record.topic, record.partition)] = record.offset + 1
-        # A partition's end may lie above its last record: what was aborted or compacted has offsets too.
+            self._next[TopicPartition(record.topic, record.partition)] = record.following
+        # A partition's end may lie above its last record: the end of a transaction has an offset too.
         for partition, position in self._next.items():
-            self._next[partition] = max(position, await consumer.position(partition))
+            self._next[partition] = max(position, consumer.reached(partition) or 0)
         await self.notify()
         self._show_lag(consumer)
 

@@ -9,9 +9,10 @@ from collections.abc import Collection
 from aiokafka import TopicPartition
 
 from shared.process.settings import Settings
+from shared.runtime.cancellation import close
 from shared.runtime.clients import make_reader
 from shared.runtime.record import Record
-from shared.runtime.tolerant import read_leniently
+from shared.runtime.tolerant import read_batch
 
 
 def first_record_sha256(record: Record) -> str:
@@ -33,7 +34,6 @@ class FirstRecords:
     async def __call__(self, partitions: Collection[int]) -> dict[int, str | None]:
         """Partition → hash, None where it is empty. Raises a `KafkaError` or `TimeoutError` in an outage."""
         reader = make_reader(self._settings, self._client_id)
-        size = 2 * self._settings.limits.message_bytes
         wanted = [TopicPartition(self._topic, partition) for partition in partitions]
         try:
             async with asyncio.timeout(self._settings.kafka.request_timeout_ms / 1000):
@@ -45,10 +45,10 @@ class FirstRecords:
                 for partition in wanted:
                     hashes[partition.partition] = None
                     offset, records = begins[partition], list[Record]()
-                    while not records and offset < ends[partition]:  # aborted transactions come first
-                        records, offset = await read_leniently(reader._client, partition, offset, size, 1)
+                    while not records and offset < ends[partition]:  # control batches have none
+                        records, offset = await read_batch(reader._client, partition, offset)
                     if records:
                         hashes[partition.partition] = first_record_sha256(records[0])
                 return hashes
         finally:
-            await reader.stop()
+            await close(reader)

@@ -8,6 +8,7 @@ from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from shared.process.settings import Settings
+from shared.runtime.cancellation import close
 from shared.runtime.clients import admin_options
 
 
@@ -28,7 +29,7 @@ class GroupOffsets:
                 await admin.start()
                 found = await admin.list_consumer_group_offsets(self._group, partitions=self._partitions)
         finally:
-            await admin.close()
+            await close(admin)
         # Not committed yet: one broker says -1, another leaves the partition out.
         return {
             each.partition: max(0, found[each].offset) if each in found else 0 for each in self._partitions

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Sequence
 
-import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import (
     ClusterAuthorizationFailedError,
@@ -18,6 +16,7 @@ from aiokafka.errors import (
 
 from shared.process.errors import StopService, TransientError
 from shared.process.settings import Settings
+from shared.runtime.cancellation import close
 from shared.runtime.clients import make_producer, topics_missing
 from shared.runtime.record import Output
 
@@ -85,10 +84,10 @@ class Outputs:
                 async with asyncio.timeout(self._timeout):
                     await producer.start()
             except (KafkaError, TimeoutError, ConnectionError) as error:
-                await _close(producer)
+                await close(producer)
                 raise TransientError(f"no broker answers: {type(error).__name__}") from error
             except asyncio.CancelledError:
-                await _close(producer)
+                await close(producer)
                 raise
             self._producer = producer
         return self._producer
@@ -102,7 +101,7 @@ class Outputs:
     async def _discard(self) -> None:
         producer, self._producer = self._producer, None
         if producer is not None:
-            await _close(producer)
+            await close(producer)
 
 
 async def _enqueue(producer: AIOKafkaProducer, output: Output) -> asyncio.Future[object]:
@@ -123,12 +122,3 @@ async def _enqueue(producer: AIOKafkaProducer, output: Output) -> asyncio.Future
             headers=list(output.headers),
         )
     return sent
-
-
-async def _close(producer: AIOKafkaProducer) -> None:
-    """Stop a producer without waiting for records that cannot be delivered."""
-    with contextlib.suppress(KafkaError, TimeoutError, ConnectionError):
-        async with asyncio.timeout(5):
-            await producer.stop()
-            return
-    structlog.get_logger().warning("a producer did not close in time")

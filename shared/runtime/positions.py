@@ -47,7 +47,7 @@ class Positions:
     def settled(self, batch: Iterable[Record]) -> None:
         """The effects of `batch` are stored."""
         for record in batch:
-            self._next[TopicPartition(record.topic, record.partition)] = record.offset + 1
+            self._next[TopicPartition(record.topic, record.partition)] = record.following
 
     def due(self, held: Collection[TopicPartition]) -> dict[TopicPartition, int]:
         """What to commit: never below what is committed, since what lies below was acknowledged."""

@@ -30,6 +30,16 @@ class Record:
     wire_bytes: int = 0
     append_time: bool = True
 
+    @property
+    def following(self) -> int:
+        """The offset after it, or after its run."""
+        return (self.offset if self.last_offset is None else self.last_offset) + 1
+
+    @property
+    def size(self) -> int:
+        """Bytes of key, value and headers, as far as they were read."""
+        return size_of(self)
+
 
 @dataclass(frozen=True, slots=True)
 class Output:
@@ -40,3 +50,17 @@ class Output:
     key: bytes | None
     value: bytes | None
     headers: tuple[tuple[str, bytes | None], ...] = ()
+
+    @property
+    def size(self) -> int:
+        """Bytes of key, value and headers."""
+        return size_of(self)
+
+
+def size_of(record: Record | Output) -> int:
+    """Bytes of key, value and headers (names and values)."""
+    size = len(record.key or b"") + len(record.value or b"")
+    for name, content in record.headers:
+        plain = name if name.isascii() else name.encode("utf-8", "surrogatepass")
+        size += len(plain) + len(content or b"")
+    return size

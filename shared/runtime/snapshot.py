@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from aiokafka import TopicPartition
 
 from shared.process.settings import Settings
+from shared.runtime.cancellation import close
 from shared.runtime.clients import connection_options, reader_options
 from shared.runtime.record import Record
 from shared.runtime.tolerant import TolerantConsumer
@@ -35,4 +36,4 @@ async def read_topic(
                     if record.offset < end:
                         yield record
     finally:
-        await consumer.stop()
+        await close(consumer)

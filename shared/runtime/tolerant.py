@@ -1,16 +1,12 @@
-"""A consumer that also delivers what aiokafka cannot read.
+"""A consumer that also delivers what aiokafka cannot read, within bounds, and that stops when it is told to.
 
-A header name that is not UTF-8, a batch that does not decompress or a broken record makes aiokafka's decoder
-raise at every poll for ever, and what other partitions had ready in that poll is lost. Here a decode error
-ends that partition's fetch at the last good record; the next poll fetches the partition singly and reads it
-with a lenient decoder, and such a record comes out with its `fault` set:
-
-- `headers`: a header name is not UTF-8; the name has backslash escapes, all else is as sent;
-- `compression`: the batch is of an unknown codec or does not decompress; one empty record an offset;
-- `structure`: this record and the rest of its batch cannot be told apart; one empty record an offset.
+aiokafka's fetcher decompresses without a limit, skips a record that is larger than a fetch, raises at every
+poll for ever over a header name that is not UTF-8, and lets a CancelledError out of `close()` while it pauses
+between two tries: whoever stops a consumer whose broker refuses connections is cancelled by it. Here
+the fetcher keeps what came as bytes and opens one batch at a time (`batches.py`), as it is asked for.
 
 A batch whose checksum is wrong, fetched twice, is damage in the broker's log and nobody's message: it stops
-the service, as does one that is larger than a fetch.
+the service.
 
 This module alone touches aiokafka's privates (0.14); its tests tell when an upgrade moves them.
 """
@@ -18,30 +14,31 @@ This module alone touches aiokafka's privates (0.14); its tests tell when an upg
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import struct
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from itertools import chain, islice
-from types import SimpleNamespace
 from typing import Any
 
+import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.client import AIOKafkaClient
-from aiokafka.consumer.fetcher import READ_COMMITTED, FetchResult, PartitionRecords
-from aiokafka.errors import CorruptRecordException, LeaderNotAvailableError, NoError, for_code
+from aiokafka.consumer.fetcher import READ_UNCOMMITTED, Fetcher, FetchError, OffsetResetStrategy
+from aiokafka.errors import (
+    ConsumerStoppedError,
+    KafkaConnectionError,
+    KafkaError,
+    LeaderNotAvailableError,
+    NoError,
+    NotLeaderForPartitionError,
+    OffsetOutOfRangeError,
+    TopicAuthorizationFailedError,
+    UnknownTopicOrPartitionError,
+    for_code,
+)
 from aiokafka.protocol.fetch import FetchRequest
-from aiokafka.record.default_records import _DefaultRecordBatchPy
-from aiokafka.record.legacy_records import LegacyRecordBatch
-from aiokafka.record.util import decode_varint
 
 from shared.process.errors import StopService
+from shared.runtime.batches import Damaged, batch_bytes, first_batch, open_batch
+from shared.runtime.fetched import Budget, Fetched
 from shared.runtime.record import Record
-
-# More empty records for one unreadable batch than any producer sends: the batch header itself is wrong.
-_MOST_FAULTY = 100_000
-
-_LOG_APPEND_TIME = 1  # the protocol's word for it
 
 # The embedded broker answers at once that there is nothing, instead of waiting for `fetch_max_wait_ms`: asked
 # again and again it had each consumer fetch 770 times a second. Apache Kafka waits by itself.
@@ -49,114 +46,222 @@ _LEAST_EMPTY_FETCH_S = 0.02
 
 
 class TolerantConsumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no types
-    """`AIOKafkaConsumer` whose `poll` gives `Record`s, readable or not; `getmany` keeps its shape."""
+    """`AIOKafkaConsumer` whose `poll` gives `Record`s, readable or not; `getmany` is not for use."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
-        self._faulty: set[TopicPartition] = set()
-        self._guarded_fetcher: Any = None
+        self._bounded: Any = None
         super().__init__(*args, **options)
 
     @property
     def _fetcher(self) -> Any:
-        return self._guarded_fetcher
+        return self._bounded
 
     @_fetcher.setter
     def _fetcher(self, fetcher: Any) -> None:
+        # `start` makes a Fetcher by name; its task has not run yet.
         if fetcher is not None:
-            fetcher._proc_fetch_request = _guarded(fetcher, self._faulty)
-        self._guarded_fetcher = fetcher
+            fetcher.__class__ = BoundedFetcher
+            fetcher.suspect = {}
+        self._bounded = fetcher
 
     async def poll(self, *, timeout_ms: int, max_records: int) -> list[Record]:
-        """Up to `max_records` of any partitions; waits at most `timeout_ms` for the first.
+        """Records of any partitions, at most `max_records` and `fetch_max_bytes`; waits at most `timeout_ms`
+        for the first.
 
         Raises a `KafkaError` if the group or the brokers fail, `StopService` if the log itself is damaged.
         """
-        for partition in sorted(self._faulty):
-            if self._subscription.is_assigned(partition):
-                if partition not in self._subscription.paused_partitions():
-                    return await self._read_singly(partition, max_records)
-            else:
-                self._faulty.discard(partition)
-        drained = await super().getmany(timeout_ms=timeout_ms, max_records=max_records)
-        return list(chain.from_iterable(drained.values()))
-
-    async def _read_singly(self, partition: TopicPartition, max_records: int) -> list[Record]:
-        assignment = self._subscription.subscription.assignment
-        state = assignment.state_value(partition)
-        position = state.position
-        records, next_offset = await read_leniently(
-            self._client, partition, position, self._max_partition_fetch_bytes, max_records
-        )
-        if not assignment.active or state.position != position:
-            return []  # moved while we read: it is read again from wherever it belongs
-        self.seek(partition, next_offset)
-        self._faulty.discard(partition)
+        if self._closed:
+            raise ConsumerStoppedError
+        self._coordinator.check_errors()
+        if self._bounded.error_future.done():
+            raise KafkaConnectionError("the fetcher has ended")  # without this it would be silent for ever
+        with self._subscription.fetch_context():
+            budget = Budget(max_records, self._fetch_max_bytes)
+            records: list[Record] = await self._bounded.take(timeout_ms / 1000, budget)
         return records
 
+    def reached(self, partition: TopicPartition) -> int | None:
+        """Up to where `partition` was read: the next offset to come out of `poll`; None if it is not known."""
+        subscription = self._subscription.subscription
+        assignment = subscription.assignment if subscription is not None else None
+        state = assignment.state_value(partition) if assignment is not None else None
+        return int(state.position) if state is not None and state.has_valid_position else None
 
-def _guarded(fetcher: Any, faulty: set[TopicPartition]) -> Callable[..., Awaitable[bool]]:
-    fetch = fetcher._proc_fetch_request
 
-    async def fetch_and_guard(assignment: Any, node_id: int, request: FetchRequest) -> bool:
+class BoundedFetcher(Fetcher):  # type: ignore[misc]  # aiokafka has no types
+    """Keeps what a fetch brought as bytes, opened batch by batch. `suspect`: where a checksum failed."""
+
+    suspect: dict[TopicPartition, int]
+
+    async def close(self) -> None:
+        """End every task; whatever they end with, the caller goes on."""
+        self._closed = True
+        tasks = [self._fetch_task, *self._pending_tasks]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for waiter in list(self._fetch_waiters):
+            self._notify(waiter)
+
+    async def take(self, timeout: float, budget: Budget) -> list[Record]:
+        """What is ready, or becomes ready within `timeout` seconds, of all partitions in turn."""
+        ends = time.monotonic() + timeout
+        while True:
+            if self._subscriptions.reassignment_in_progress:
+                waiter = self._subscriptions.wait_for_assignment()
+            else:
+                if records := self._take_ready(budget):
+                    return records
+                waiter = self._create_fetch_waiter()
+            left = ends - time.monotonic()
+            done, _ = await asyncio.wait([waiter], timeout=max(0, left))
+            if not done or self._closed:
+                waiter.cancel()
+                return []
+            waiter.result()  # raises what the coordinator met
+
+    def _take_ready(self, budget: Budget) -> list[Record]:
+        records: list[Record] = []
+        for partition in list(self._records):
+            fetched = self._records[partition]
+            if isinstance(fetched, Fetched):
+                large = any(
+                    each.large
+                    for each in self._records.values()
+                    if isinstance(each, Fetched) and each is not fetched
+                )
+                records += self._take(partition, fetched, budget, may_be_large=not large)
+                if fetched.has_more():
+                    self._records.move_to_end(partition)  # the others come first next time
+                    continue
+            elif records:
+                break  # told at the next poll
+            del self._records[partition]
+            self._notify(self._wait_consume_future)
+            if isinstance(fetched, FetchError):
+                fetched.check_raise()
+            if budget.spent:
+                break
+        return records
+
+    def _take(
+        self, partition: TopicPartition, fetched: Fetched, budget: Budget, *, may_be_large: bool
+    ) -> list[Record]:
+        try:
+            return fetched.take(budget, may_be_large=may_be_large)
+        except Damaged:
+            offset = fetched.damaged()
+            if self.suspect.get(partition) == offset:
+                raise StopService(
+                    f"the log of {partition.topic}-{partition.partition} is damaged at offset {offset}",
+                    cause="corrupt",
+                ) from None
+            self.suspect[partition] = offset
+            return []
+
+    async def _proc_fetch_request(self, assignment: Any, node_id: int, request: FetchRequest) -> bool:
+        """Send a fetch and keep the answer; whether it brought anything."""
         started = time.monotonic()
-        new_data: bool = await fetch(assignment, node_id, request)
-        if not new_data and (early := _LEAST_EMPTY_FETCH_S - (time.monotonic() - started)) > 0:
-            with contextlib.suppress(asyncio.CancelledError):  # as the fetcher itself ends a fetch
+        try:
+            new_data = await self._fetch(assignment, node_id, request)
+            if not new_data and (early := _LEAST_EMPTY_FETCH_S - (time.monotonic() - started)) > 0:
                 await asyncio.sleep(early)
-        for partition, result in fetcher._records.items():
-            if type(result) is FetchResult and type(result._partition_records) is PartitionRecords:
-                result._partition_records = _UntilFault(result._partition_records, partition, faulty)
+        except asyncio.CancelledError:
+            return False  # closed, or the partitions are gone
         return new_data
 
-    return fetch_and_guard
-
-
-class _UntilFault:
-    """The records of a fetch up to the first that cannot be decoded, whose partition it notes as faulty."""
-
-    def __init__(self, records: Any, partition: TopicPartition, faulty: set[TopicPartition]) -> None:
-        records._consumer_record = _to_record
-        self._records = records
-        self._partition = partition
-        self._faulty = faulty
-
-    @property
-    def next_fetch_offset(self) -> int:
-        offset: int = self._records.next_fetch_offset
-        return offset
-
-    def __iter__(self) -> Iterator[Record]:
-        return self
-
-    def __next__(self) -> Record:
+    async def _fetch(self, assignment: Any, node_id: int, request: FetchRequest) -> bool:
         try:
-            record: Record = next(self._records)
-        except StopIteration:
-            raise
-        except Exception:  # whatever a decoder raises: the lenient one finds out what it is
-            self._faulty.add(self._partition)
-            raise StopIteration from None
-        return record
+            response = await self._client.send(node_id, request)
+        except KafkaError as failure:
+            structlog.get_logger().warning("fetch failed", error=type(failure).__name__)
+            await asyncio.sleep(self._retry_backoff)
+            return False
+        asked = {
+            TopicPartition(topic, number): offset
+            for topic, partitions in request.topics
+            for number, offset, _ in partitions
+        }
+        new_data = False
+        for topic, partitions in response.topics:
+            for number, error_code, end, *rest in partitions:
+                partition = TopicPartition(topic, number)
+                if not assignment.active:
+                    return new_data
+                state = assignment.state_value(partition)
+                if not state.has_valid_position or state.position != asked[partition]:
+                    continue  # it was sought elsewhere meanwhile
+                if (error := for_code(error_code)) is not NoError:
+                    new_data |= self._note_error(partition, state, error)
+                    continue
+                state.highwater, state.timestamp = end, int(1000 * time.time())
+                new_data |= await self._keep(assignment, node_id, partition, asked[partition], rest[-1])
+        return new_data
+
+    async def _keep(
+        self, assignment: Any, node_id: int, partition: TopicPartition, offset: int, data: bytes
+    ) -> bool:
+        if not data:
+            return False
+        try:
+            data = await _whole(self._client, node_id, partition, offset, data)
+        except KafkaError:
+            return False  # it is asked for again
+        except Damaged:
+            data = b""
+        if not assignment.active or assignment.state_value(partition).position != offset:
+            return False
+        if data:
+            self._records[partition] = Fetched(partition, data, offset, assignment, self._prefetch_backoff)
+        else:
+            damage = StopService(
+                f"no whole record of {partition.topic}-{partition.partition} comes at offset {offset}",
+                cause="corrupt",
+            )
+            self._set_error(partition, damage)
+        return True
+
+    def _note_error(self, partition: TopicPartition, state: Any, error: type[KafkaError]) -> bool:
+        """Whether a poll is to be woken, to raise it."""
+        if error is OffsetOutOfRangeError:
+            # Where reading went on then is compared with the stored progress before anything is settled.
+            state.await_reset(OffsetResetStrategy.EARLIEST)
+        elif error in (NotLeaderForPartitionError, UnknownTopicOrPartitionError, LeaderNotAvailableError):
+            self._client.force_metadata_update()
+        elif error is TopicAuthorizationFailedError:
+            self._set_error(partition, error(partition.topic))
+            return True
+        structlog.get_logger().warning(
+            "fetch refused", topic=partition.topic, partition=partition.partition, error=error.__name__
+        )
+        return False
 
 
-def _to_record(partition: TopicPartition, raw: Any) -> Record:
-    return Record(
-        partition.topic,
-        partition.partition,
-        raw.offset,
-        raw.timestamp,
-        raw.key,
-        raw.value,
-        tuple(raw.headers),
-        getattr(raw, "fault", None),
-        append_time=raw.timestamp_type == _LOG_APPEND_TIME,
-    )
+async def _whole(
+    client: AIOKafkaClient, node_id: int, partition: TopicPartition, offset: int, data: bytes
+) -> bytes:
+    """`data` if its first batch is whole, else that batch alone, asked for at its full length; b"" if it does
+    not come so either. Raises Damaged, a `KafkaError`.
+
+    Apache Kafka sends the first batch whole, however small the fetch (KIP-74); not all that speak its
+    protocol do.
+    """
+    if first_batch(data) is not None or len(data) < 17:
+        return data if len(data) >= 17 else b""
+    size = batch_bytes(data)
+    wanted = [(partition.topic, [(partition.partition, offset, size)])]
+    response = await client.send(node_id, FetchRequest(500, 1, size, READ_UNCOMMITTED, wanted))
+    ((_, error_code, _, *rest),) = response.topics[0][1]
+    if (error := for_code(error_code)) is not NoError:
+        raise error(partition)
+    answer: bytes = rest[-1] or b""
+    return answer if first_batch(answer) is not None else b""
 
 
-async def read_leniently(
-    client: AIOKafkaClient, partition: TopicPartition, offset: int, max_bytes: int, max_records: int
+async def read_batch(
+    client: AIOKafkaClient, partition: TopicPartition, offset: int
 ) -> tuple[list[Record], int]:
-    """Committed records from `offset` on, at most one batch of them, and the offset after them.
+    """The records from `offset` on of the first batch that has any there, and the offset after it.
 
     Raises a `KafkaError` if the leader does not answer, `StopService` if the log is damaged.
     """
@@ -164,131 +269,19 @@ async def read_leniently(
     if node is None or node == -1:
         client.force_metadata_update()
         raise LeaderNotAvailableError(partition)
-    wanted = [(partition.topic, [(partition.partition, offset, max_bytes)])]
-    response = await client.send(node, FetchRequest(500, 1, max_bytes, READ_COMMITTED, wanted))
+    wanted = [(partition.topic, [(partition.partition, offset, 1)])]
+    response = await client.send(node, FetchRequest(500, 1, 1, READ_UNCOMMITTED, wanted))
     ((_, error_code, _, *rest),) = response.topics[0][1]
     if (error := for_code(error_code)) is not NoError:
         raise error(partition)
-    aborted = rest[2] if response.API_VERSION >= 11 else rest[-2]
-    batch = _FirstBatch(rest[-1], offset, partition)
-    records = PartitionRecords(partition, batch, aborted, offset, None, None, True, READ_COMMITTED)
-    records._consumer_record = _to_record
     try:
-        return list(islice(records, max_records)), records.next_fetch_offset
-    except CorruptRecordException as error:
+        data = await _whole(client, node, partition, offset, rest[-1] or b"")
+        if not data:
+            return [], offset
+        opened = open_batch(first_batch(data) or b"", partition)
+    except Damaged:
         raise StopService(
             f"the log of {partition.topic}-{partition.partition} is damaged at offset {offset}",
             cause="corrupt",
-        ) from error
-
-
-class _FirstBatch:
-    """The first batch of fetched bytes that reaches beyond `offset`, in the shape of `MemoryRecords`."""
-
-    _HEAD = struct.Struct(">qiib")
-    _LAST_OFFSET_DELTA = struct.Struct(">i")
-
-    def __init__(self, data: bytes, offset: int, partition: TopicPartition) -> None:
-        self._batch: Any = None
-        at = 0
-        while len(data) - at >= 27 and self._batch is None:
-            base, length, _, magic = self._HEAD.unpack_from(data, at)
-            (delta,) = self._LAST_OFFSET_DELTA.unpack_from(data, at + 23) if magic >= 2 else (0,)
-            end = at + 12 + length
-            if end > len(data):
-                break
-            if magic < 2:
-                self._batch = LegacyRecordBatch(data[at:end], magic)
-            elif base + delta >= offset:
-                self._batch = _LenientBatch(data[at:end])
-            at = end
-        if self._batch is None and len(data) > at:
-            raise StopService(
-                f"a record of {partition.topic}-{partition.partition} at or after offset {offset} is larger "
-                "than a fetch; raise ROLLSTREAM_LIMITS__MESSAGE_BYTES",
-                cause="too_large",
-            )
-
-    def has_next(self) -> bool:
-        return self._batch is not None
-
-    def next_batch(self) -> Any:
-        batch, self._batch = self._batch, None
-        return batch
-
-
-class _LenientBatch(_DefaultRecordBatchPy):  # type: ignore[misc]  # aiokafka has no types
-    """A batch of message format 2, each of whose offsets comes out, as a record or as a fault."""
-
-    def __iter__(self) -> Iterator[Any]:
-        expected: int = self.base_offset
-        try:
-            self._maybe_uncompress()
-        except Exception:  # each codec raises its own
-            fault = "compression"
-        else:
-            fault = "structure"
-            buffer, at = self._buffer, self._pos
-            try:
-                for _ in range(self._num_records):
-                    record, at = self._read_record(buffer, at)
-                    yield record
-                    expected = record.offset + 1
-            except (ValueError, IndexError):
-                pass
-            else:
-                return
-        if self.next_offset - expected > _MOST_FAULTY:
-            raise CorruptRecordException(f"a batch claims {self.next_offset - expected} records")
-        for offset in range(expected, self.next_offset):
-            yield SimpleNamespace(
-                offset=offset,
-                timestamp=self.max_timestamp,
-                timestamp_type=self.timestamp_type,
-                key=None,
-                value=None,
-                headers=(),
-                fault=fault,
-            )
-
-    def _read_record(self, buffer: bytearray, at: int) -> tuple[Any, int]:
-        length, at = decode_varint(buffer, at)
-        end = at + length
-        if length < 0 or end > len(buffer):
-            raise ValueError("a record is longer than its batch")
-        at += 1  # attributes
-        timestamp_delta, at = decode_varint(buffer, at)
-        offset_delta, at = decode_varint(buffer, at)
-        key, at = _bytes(buffer, at, end)
-        value, at = _bytes(buffer, at, end)
-        count, at = decode_varint(buffer, at)
-        headers: list[tuple[str, bytes | None]] = []
-        fault = None
-        for _ in range(count):
-            raw_name, at = _bytes(buffer, at, end)
-            header_value, at = _bytes(buffer, at, end)
-            name = (raw_name or b"").decode("utf-8", "backslashreplace")
-            if name.encode() != raw_name:
-                fault = "headers"
-            headers.append((name, header_value))
-        if at != end or count < 0:
-            raise ValueError("a record is not as long as it says")
-        appended = self.timestamp_type == self.LOG_APPEND_TIME
-        return SimpleNamespace(
-            offset=self.base_offset + offset_delta,
-            timestamp=self.max_timestamp if appended else self.first_timestamp + timestamp_delta,
-            timestamp_type=self.timestamp_type,
-            key=key,
-            value=value,
-            headers=headers,
-            fault=fault,
-        ), end
-
-
-def _bytes(buffer: bytearray, at: int, end: int) -> tuple[bytes | None, int]:
-    length, at = decode_varint(buffer, at)
-    if length < 0:
-        return None, at
-    if at + length > end:
-        raise ValueError("a field is longer than its record")
-    return bytes(buffer[at : at + length]), at + length
+        ) from None
+    return [each for each in opened.records if each.following > offset], opened.next_offset

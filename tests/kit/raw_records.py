@@ -18,12 +18,24 @@ from aiokafka.record.util import calc_crc32c, encode_varint
 
 @dataclass(frozen=True)
 class Raw:
-    """One record whose header names are bytes."""
+    """One record whose header names are bytes; `raw_headers` are `header_count` more as they lie."""
 
     value: bytes | None
     key: bytes | None = b"key"
     headers: tuple[tuple[bytes, bytes | None], ...] = ()
     broken: bool = False
+    raw_headers: bytes = b""
+    header_count: int = 0
+
+
+def raw_body(records: Sequence[Raw], deltas: Sequence[int] | None = None) -> bytes:
+    """The records of a batch as they lie in it, with their offset deltas."""
+    body = bytearray()
+    for delta, record in zip(deltas or range(len(records)), records, strict=True):
+        encoded = _record(delta, record)
+        _varint(body, len(encoded))
+        body += encoded
+    return bytes(body)
 
 
 def raw_batch(
@@ -33,20 +45,27 @@ def raw_batch(
     payload: bytes | None = None,
     base_offset: int = 0,
     count: int | None = None,
+    last_delta: int | None = None,
 ) -> bytes:
-    """A batch of format 2 with a right checksum; `payload` and `count` replace what would be there."""
-    body = bytearray()
-    for delta, record in enumerate(records):
-        encoded = _record(delta, record)
-        _varint(body, len(encoded))
-        body += encoded
+    """A batch of format 2 with a right checksum; `payload` replaces what `codec` would hold.
+
+    `codec` may have the other bits of the attributes: 8 LogAppendTime, 16 transactional, 32 control. `count`
+    is what the header says of the number of records.
+    """
     if payload is None:
-        payload = gzip.compress(body) if codec == 1 else bytes(body)
+        body = raw_body(records)
+        payload = gzip.compress(body) if codec & 7 == 1 else body
     now = time.time_ns() // 1_000_000  # an old time stamp would be past its retention
     count = len(records) if count is None else count
-    checked = struct.pack(">hiqqqhii", codec, count - 1, now, now, -1, -1, -1, count) + payload
+    last = (max(1, count) - 1) if last_delta is None else last_delta
+    checked = struct.pack(">hiqqqhii", codec, last, now, now, -1, -1, -1, count) + payload
     tail = struct.pack(">ibI", -1, 2, calc_crc32c(checked)) + checked
     return struct.pack(">qi", base_offset, len(tail)) + tail
+
+
+def checksummed(batch: bytes) -> bytes:
+    """`batch` with the checksum that it should have."""
+    return batch[:17] + struct.pack(">I", calc_crc32c(batch[21:])) + batch[21:]
 
 
 async def send_raw(client: AIOKafkaClient, topic: str, partition: int, batch: bytes) -> int:
@@ -72,11 +91,11 @@ def _record(delta: int, record: Raw) -> bytes:
     _varint(out, delta)
     _bytes(out, record.key)
     _bytes(out, record.value)
-    _varint(out, len(record.headers) + (7 if record.broken else 0))
+    _varint(out, len(record.headers) + record.header_count + (7 if record.broken else 0))
     for name, value in record.headers:
         _bytes(out, name)
         _bytes(out, value)
-    return bytes(out)
+    return bytes(out + record.raw_headers)
 
 
 def _varint(out: bytearray, number: int) -> None:

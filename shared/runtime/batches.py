@@ -1,0 +1,273 @@
+"""Record batches as they lie on the wire, opened within the contract's limits. Pure.
+
+aiokafka's own decoder decompresses whatever comes, hands over the first records of a batch before it finds
+the last ones broken, and ends at a header name that is not UTF-8. Here a batch is judged whole before its
+first record comes out, and a record that cannot be read comes out with its `fault` set:
+
+- `undecodable_batch`: one record for the run of offsets of a batch that holds more than
+  `BATCH_RECORDS_LIMIT` records or `BATCH_BYTES_LIMIT` bytes, does not decompress, or whose records cannot be
+  told apart;
+- `headers`: a header name is not UTF-8 (the name has backslash escapes, all else is as sent), or the headers
+  do not end where their record does, or take more than `MOST_HEADER_BYTES` (then there are none, and
+  `wire_bytes` is what they took).
+
+Control batches and offsets that are missing in a batch have no record.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from aiokafka import TopicPartition
+from aiokafka.record.default_records import DefaultRecordBatch
+from aiokafka.record.legacy_records import LegacyRecordBatch
+from aiokafka.record.util import calc_crc32c, decode_varint
+
+from shared.contracts.topics import BATCH_BYTES_LIMIT, BATCH_RECORDS_LIMIT, DEAD_LETTER_LIMIT
+from shared.runtime.decompress import Undecompressable, decompress
+from shared.runtime.record import Record
+
+ORDINARY_BYTES = 1024 * 1024
+"""Decompressed bytes up to which a batch is decoded at once, in C. An empty header takes 2 bytes and becomes
+a tuple of some 120: 1 MiB of them is 60 MB, 64 MiB would be 4 GB."""
+
+MOST_HEADER_BYTES = DEAD_LETTER_LIMIT
+"""Bytes of a record's headers as they lie in the batch: as many as a dead letter may have."""
+
+MOST_WIRE_BYTES = 2 * BATCH_BYTES_LIMIT
+"""No topic takes a larger batch: a length above it is damage."""
+
+_OVERHEAD = struct.Struct(">qiib")  # base offset, length, leader's epoch, magic
+_REST = struct.Struct(">IhiqqqhiI")  # checksum, attributes, last offset delta, times, producer, count
+_HEADER_BYTES = _OVERHEAD.size + _REST.size
+_CHECKED_FROM = 21
+_CODEC, _APPEND_TIME, _CONTROL = 0x07, 0x08, 0x20
+
+
+class Damaged(Exception):
+    """A checksum or a length is wrong: damage on the way or in the broker's log, and nobody's message."""
+
+
+class TooLargeNow(Exception):
+    """The batch holds more than may be opened at the moment."""
+
+
+@dataclass(slots=True)
+class OpenBatch:
+    """A batch whose records come out of `records`; reading goes on at `next_offset` after them.
+
+    `large`: it holds more than `ORDINARY_BYTES` while it is open. `cost`: bytes that were decompressed in
+    vain, beside what the records hold.
+    """
+
+    next_offset: int
+    records: Iterator[Record]
+    large: bool = False
+    cost: int = 0
+
+
+def first_batch(data: bytes, at: int = 0) -> bytes | None:
+    """The batch at `at`, None where it is not whole. Raises Damaged if its length cannot be."""
+    if len(data) - at < _OVERHEAD.size:
+        return None
+    size = batch_bytes(data, at)
+    return data[at : at + size] if at + size <= len(data) else None
+
+
+def batch_bytes(data: bytes, at: int = 0) -> int:
+    """How long the batch at `at` is, of which `_OVERHEAD` at least is there. Raises Damaged."""
+    _, length, _, magic = _OVERHEAD.unpack_from(data, at)
+    if not (_HEADER_BYTES - 12 if magic >= 2 else 14) <= length <= MOST_WIRE_BYTES:
+        raise Damaged
+    return int(length) + 12
+
+
+def open_batch(batch: bytes, partition: TopicPartition, most: int = BATCH_BYTES_LIMIT) -> OpenBatch:
+    """Open a whole batch. `most` below the contract's limit: raises TooLargeNow above it. Raises Damaged."""
+    base, _, _, magic = _OVERHEAD.unpack_from(batch)
+    if magic < 2:
+        return _legacy(batch, partition, base, magic)
+    crc, attributes, delta, first_time, max_time, _, _, _, count = _REST.unpack_from(batch, _OVERHEAD.size)
+    if calc_crc32c(batch[_CHECKED_FROM:]) != crc:
+        raise Damaged
+    last = base + max(0, delta)
+    if attributes & _CONTROL:
+        return OpenBatch(last + 1, iter(()))
+    head = _Head(partition, base, last, first_time, max_time, bool(attributes & _APPEND_TIME))
+    if count > BATCH_RECORDS_LIMIT:
+        return OpenBatch(last + 1, iter((head.undecodable(len(batch)),)))
+    payload = batch[_HEADER_BYTES:]
+    try:
+        plain = decompress(attributes & _CODEC, payload, most)
+    except Undecompressable:
+        if most < BATCH_BYTES_LIMIT:
+            raise TooLargeNow from None
+        return OpenBatch(last + 1, iter((head.undecodable(len(batch)),)), cost=BATCH_BYTES_LIMIT)
+    large = len(plain) > ORDINARY_BYTES
+    if not large and (records := _decode_in_c(batch, attributes, plain, head)) is not None:
+        return OpenBatch(last + 1, iter(records))
+    starts = _tell_apart(plain, count, last - base)
+    if starts is None:
+        return OpenBatch(last + 1, iter((head.undecodable(len(batch)),)), cost=len(plain))
+    return OpenBatch(last + 1, (_record(plain, at, head) for at in starts), large=large)
+
+
+@dataclass(frozen=True, slots=True)
+class _Head:
+    """What a batch's header says of all its records."""
+
+    partition: TopicPartition
+    base: int
+    last: int
+    first_time: int
+    max_time: int
+    append_time: bool
+
+    def record(
+        self,
+        offset: int,
+        timestamp: int,
+        key: bytes | None,
+        value: bytes | None,
+        headers: tuple[tuple[str, bytes | None], ...],
+        fault: str | None = None,
+        wire_bytes: int = 0,
+    ) -> Record:
+        topic, number = self.partition
+        at = self.max_time if self.append_time else timestamp
+        return Record(
+            topic, number, offset, at, key, value, headers, fault, None, wire_bytes, self.append_time
+        )
+
+    def undecodable(self, wire_bytes: int) -> Record:
+        return Record(
+            self.partition.topic,
+            self.partition.partition,
+            self.base,
+            self.max_time,
+            None,
+            None,
+            (),
+            "undecodable_batch",
+            self.last,
+            wire_bytes,
+            self.append_time,
+        )
+
+
+def _decode_in_c(batch: bytes, attributes: int, plain: bytes, head: _Head) -> list[Record] | None:
+    """All records by aiokafka's extension; None if it cannot read one, or their offsets do not ascend."""
+    if attributes & _CODEC:
+        cleared = struct.pack(">h", attributes & ~_CODEC)
+        batch = b"".join((batch[:_CHECKED_FROM], cleared, batch[_CHECKED_FROM + 2 : _HEADER_BYTES], plain))
+    records: list[Record] = []
+    before = head.base - 1
+    try:
+        for raw in DefaultRecordBatch(batch):
+            offset = raw.offset
+            if not before < offset <= head.last:
+                return None
+            before = offset
+            records.append(head.record(offset, raw.timestamp, raw.key, raw.value, tuple(raw.headers)))
+    except Exception:  # whatever it raises, the reading below finds out what it is
+        return None
+    return records
+
+
+def _tell_apart(plain: bytes, count: int, last_delta: int) -> list[int] | None:
+    """Where each record begins; None unless they fill the batch, and each has offset, key and value."""
+    starts: list[int] = []
+    at, before = 0, -1
+    try:
+        for _ in range(count):
+            starts.append(at)
+            length, at = decode_varint(plain, at)
+            end = at + length
+            if length < 1 or end > len(plain):
+                return None
+            _, inside = decode_varint(plain, at + 1)  # the attributes are one byte
+            delta, inside = decode_varint(plain, inside)
+            for _ in ("key", "value"):
+                size, inside = decode_varint(plain, inside)
+                inside += max(size, 0)
+            _, inside = decode_varint(plain, inside)  # number of headers
+            if inside > end or not before < delta <= last_delta:
+                return None
+            before, at = delta, end
+    except (ValueError, IndexError):
+        return None
+    return starts if at == len(plain) else None
+
+
+def _record(plain: bytes, at: int, head: _Head) -> Record:
+    """The record at `at`, which `_tell_apart` has found."""
+    length, at = decode_varint(plain, at)
+    end = at + length
+    time_delta, at = decode_varint(plain, at + 1)
+    delta, at = decode_varint(plain, at)
+    key, at = _bytes(plain, at, end)
+    value, at = _bytes(plain, at, end)
+    headers = _headers(plain, at, end)
+    offset, timestamp = head.base + delta, head.first_time + time_delta
+    if headers is None:
+        return head.record(offset, timestamp, key, value, (), "headers", end - at)
+    fault = None if all(name is not None for name, _, _ in headers) else "headers"
+    named = tuple((name if name is not None else escaped, content) for name, escaped, content in headers)
+    return head.record(offset, timestamp, key, value, named, fault)
+
+
+def _headers(plain: bytes, at: int, end: int) -> list[tuple[str | None, str, bytes | None]] | None:
+    """Name (None if it is not UTF-8), name with backslash escapes, value; None if they cannot be read."""
+    if end - at > MOST_HEADER_BYTES:
+        return None
+    headers: list[tuple[str | None, str, bytes | None]] = []
+    try:
+        count, at = decode_varint(plain, at)
+        for _ in range(count):
+            raw, at = _bytes(plain, at, end)
+            content, at = _bytes(plain, at, end)
+            escaped = (raw or b"").decode("utf-8", "backslashreplace")
+            headers.append((escaped if escaped.encode() == raw else None, escaped, content))
+    except (ValueError, IndexError):
+        return None
+    return headers if at == end and count >= 0 else None
+
+
+def _bytes(plain: bytes, at: int, end: int) -> tuple[bytes | None, int]:
+    length, at = decode_varint(plain, at)
+    if at + max(length, 0) > end:
+        raise ValueError("a field is longer than its record")
+    if length < 0:
+        return None, at
+    return plain[at : at + length], at + length
+
+
+def _legacy(batch: bytes, partition: TopicPartition, base: int, magic: int) -> OpenBatch:
+    """A message of format 0 or 1, which no broker of today takes: undecodable if it is compressed."""
+    opened: Any = LegacyRecordBatch(batch, magic)
+    if not opened.validate_crc():
+        raise Damaged
+    head = _Head(partition, base, base, 0, 0, bool(batch[_OVERHEAD.size] & _APPEND_TIME))
+    undecodable = head.undecodable(len(batch))
+    if batch[_OVERHEAD.size] & _CODEC:
+        return OpenBatch(base + 1, iter((undecodable,)))
+    try:
+        records = [
+            Record(
+                partition.topic,
+                partition.partition,
+                raw.offset,
+                raw.timestamp or 0,
+                raw.key,
+                raw.value,
+                (),
+                append_time=head.append_time,
+            )
+            for raw in opened
+        ]
+    except Exception:
+        records = [undecodable]
+    return OpenBatch(base + 1, iter(records))

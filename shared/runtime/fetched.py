@@ -1,0 +1,115 @@
+"""What a fetch brought of one partition, opened batch by batch as it is taken."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from aiokafka import TopicPartition
+
+from shared.contracts.topics import BATCH_BYTES_LIMIT
+from shared.runtime.batches import ORDINARY_BYTES, Damaged, OpenBatch, TooLargeNow, first_batch, open_batch
+from shared.runtime.record import Record
+
+_OBJECT_BYTES = 64
+"""What a record, and each of its headers, takes beside its bytes: 256 KiB can be 100,000 empty headers."""
+
+
+@dataclass(slots=True)
+class Budget:
+    """What one poll may still take; its first record is taken whatever its size."""
+
+    records: int
+    bytes: int
+
+    @property
+    def spent(self) -> bool:
+        return self.records <= 0 or self.bytes <= 0
+
+    def take(self, record: Record) -> None:
+        self.records -= 1
+        self.bytes -= record.size + _OBJECT_BYTES * (1 + len(record.headers))
+
+
+class Fetched:
+    """What a fetch brought of one partition: the batches that are not open yet, and the one that is."""
+
+    def __init__(
+        self, partition: TopicPartition, data: bytes, offset: int, assignment: Any, backoff: float
+    ) -> None:
+        self._partition = partition
+        self._data: bytes | None = data
+        self._next = offset  # of the record to hand over
+        self._assignment = assignment
+        self._keep_until = time.monotonic() + backoff
+        self._at = 0
+        self._open: OpenBatch | None = None
+
+    def calculate_backoff(self) -> float:
+        """For how long the fetcher waits for this to be taken before it fetches other partitions."""
+        return max(0.0, self._keep_until - time.monotonic())
+
+    def has_more(self) -> bool:
+        """Whether there may be more to take."""
+        return self._data is not None
+
+    @property
+    def large(self) -> bool:
+        """Whether its open batch takes much memory: one at a time is enough."""
+        return self._open is not None and self._open.large
+
+    def take(self, budget: Budget, *, may_be_large: bool) -> list[Record]:
+        """Records within the budget. Raises Damaged."""
+        records: list[Record] = []
+        if not self._is_wanted():
+            self._data = self._open = None
+            return records
+        try:
+            while not budget.spent and self._opened(budget, may_be_large):
+                self._take_open(records, budget)
+        except Damaged:
+            if not records:
+                raise
+        except TooLargeNow:
+            pass
+        self._assignment.state_value(self._partition).consumed_to(self._next)
+        return records
+
+    def damaged(self) -> int:
+        """Give up; the offset from which to fetch again."""
+        self._data = None
+        return self._next
+
+    def _is_wanted(self) -> bool:
+        """Not if the partition was given up, is paused, or was sought elsewhere since the fetch."""
+        if not self._assignment.active:
+            return False
+        state = self._assignment.state_value(self._partition)
+        return not state.paused and state.has_valid_position and state.position == self._next
+
+    def _opened(self, budget: Budget, may_be_large: bool) -> bool:
+        """Whether a batch is open; without one the fetch is used up."""
+        if self._open is None and self._data is not None:
+            batch = first_batch(self._data, self._at)
+            if batch is None:
+                self._data = None
+                return False
+            most = BATCH_BYTES_LIMIT if may_be_large else ORDINARY_BYTES
+            self._open = open_batch(batch, self._partition, most)
+            self._at += len(batch)
+            budget.bytes -= self._open.cost
+        return self._open is not None
+
+    def _take_open(self, records: list[Record], budget: Budget) -> None:
+        assert self._open is not None
+        for record in self._open.records:
+            if record.following <= self._next:
+                continue  # reading began within the batch
+            records.append(record)
+            self._next = record.following
+            budget.take(record)
+            if budget.spent:
+                return
+        self._next = max(self._next, self._open.next_offset)
+        self._open = None

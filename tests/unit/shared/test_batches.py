@@ -1,0 +1,259 @@
+"""Record batches alone: what anyone may send, opened within the contract's limits."""
+
+from __future__ import annotations
+
+import gzip
+import struct
+import tracemalloc
+from collections.abc import Callable
+
+import cramjam
+import pytest
+from aiokafka import TopicPartition
+from aiokafka.codec import gzip_encode, lz4_encode, snappy_encode, zstd_encode
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
+
+from shared.contracts.topics import BATCH_BYTES_LIMIT, BATCH_RECORDS_LIMIT
+from shared.runtime import batches
+from shared.runtime.batches import Damaged, TooLargeNow, first_batch, open_batch
+from shared.runtime.decompress import Undecompressable, decompress
+from shared.runtime.record import Record
+from tests.kit.raw_records import Raw, checksummed, raw_batch, raw_body
+
+PARTITION = TopicPartition("t", 2)
+ENCODERS: dict[int, Callable[[bytes], bytes]] = {
+    1: gzip_encode,
+    2: snappy_encode,
+    3: lz4_encode,
+    4: zstd_encode,
+}
+CODECS = pytest.mark.parametrize("codec", ENCODERS, ids=["gzip", "snappy", "lz4", "zstd"])
+
+
+def _records(batch: bytes) -> list[Record]:
+    return list(open_batch(batch, PARTITION).records)
+
+
+def _undecodable(batch: bytes) -> Record:
+    opened = open_batch(batch, PARTITION)
+    [record] = opened.records
+    assert record.fault == "undecodable_batch"
+    assert (record.key, record.value, record.headers) == (None, None, ())
+    assert record.wire_bytes == len(batch)
+    assert opened.next_offset == record.following
+    return record
+
+
+@CODECS
+def test_every_codec_is_read(codec: int) -> None:
+    sent = [Raw(b"%d" % number * 40, headers=((b"ce_id", b"1"),)) for number in range(50)]
+    batch = raw_batch(sent, codec=codec, payload=ENCODERS[codec](raw_body(sent)), base_offset=7)
+    records = _records(batch)
+    assert [record.value for record in records] == [each.value for each in sent]
+    assert [record.offset for record in records] == list(range(7, 57))
+    assert all(record.fault is None and record.headers == (("ce_id", b"1"),) for record in records)
+
+
+def test_raw_snappy_is_read_too() -> None:
+    payload = bytes(cramjam.snappy.compress_raw(raw_body([Raw(b"x")])))
+    assert [record.value for record in _records(raw_batch([Raw(b"x")], codec=2, payload=payload))] == [b"x"]
+
+
+@CODECS
+def test_a_bomb_is_one_undecodable_run_and_costs_the_limit_at_most(codec: int) -> None:
+    payload = ENCODERS[codec](bytes(BATCH_BYTES_LIMIT + 1))
+    batch = raw_batch([Raw(b"x")] * 5, codec=codec, payload=payload, base_offset=30)
+    tracemalloc.start()
+    record = _undecodable(batch)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (record.offset, record.last_offset) == (30, 34)
+    assert peak < 80 * 1024 * 1024
+
+
+def test_34_kb_of_zstd_do_not_become_a_gibibyte() -> None:
+    zeros = bytes(1 << 26)
+    compressor = cramjam.zstd.Compressor(level=3)
+    for _ in range(16):
+        compressor.compress(zeros)
+    payload = bytes(compressor.finish())
+    assert len(payload) < 40_000
+    with pytest.raises(Undecompressable):
+        decompress(4, payload, BATCH_BYTES_LIMIT)
+
+
+@CODECS
+def test_exactly_the_limit_is_read(codec: int) -> None:
+    payload = ENCODERS[codec](bytes(200_000))
+    assert len(decompress(codec, payload, 200_000)) == 200_000
+    with pytest.raises(Undecompressable):
+        decompress(codec, payload, 199_999)
+
+
+@CODECS
+@pytest.mark.parametrize("damage", [lambda p: b"", lambda p: b"not compressed", lambda p: p[:-5]])
+def test_what_does_not_decompress_is_one_undecodable_run(
+    codec: int, damage: Callable[[bytes], bytes]
+) -> None:
+    payload = damage(ENCODERS[codec](raw_body([Raw(b"lost" * 30)] * 3)))
+    record = _undecodable(raw_batch([Raw(b"lost")] * 3, codec=codec, payload=payload))
+    assert (record.offset, record.last_offset) == (0, 2)
+
+
+@pytest.mark.parametrize("codec", [5, 6, 7])
+def test_an_unknown_codec_is_one_undecodable_run(codec: int) -> None:
+    _undecodable(raw_batch([Raw(b"x")], codec=codec))
+
+
+def test_a_block_of_negative_length_does_not_hold_the_reader_up_for_ever() -> None:
+    payload = snappy_encode(b"x" * 100)[:16] + struct.pack(">i", -4)
+    _undecodable(raw_batch([Raw(b"x")], codec=2, payload=payload))
+
+
+def test_ten_million_tiny_records_are_one_undecodable_run_whatever_the_header_says() -> None:
+    tiny = raw_body([Raw(None, key=None)])
+    told = raw_batch([Raw(b"")], codec=4, payload=zstd_encode(tiny), count=10_000_000)
+    assert _undecodable(told).last_offset == 9_999_999
+    hidden = raw_batch([Raw(b"")], codec=4, payload=zstd_encode(tiny * 3_000_000), count=BATCH_RECORDS_LIMIT)
+    _undecodable(hidden)
+
+
+def test_as_many_records_as_the_contract_allows_are_read() -> None:
+    sent = [Raw(b"v" * 20, key=None)] * BATCH_RECORDS_LIMIT
+    opened = open_batch(raw_batch(sent, codec=3, payload=lz4_encode(raw_body(sent))), PARTITION)
+    assert opened.large
+    assert sum(1 for record in opened.records if record.value == b"v" * 20) == BATCH_RECORDS_LIMIT
+
+
+@pytest.mark.parametrize("count", [0, 2, 4], ids=["none", "fewer", "more"])
+def test_a_header_that_counts_other_records_than_there_are_makes_the_run_undecodable(count: int) -> None:
+    body = raw_body([Raw(b"a"), Raw(b"b"), Raw(b"c")])
+    _undecodable(raw_batch([Raw(b"")] * 3, payload=body, count=count, last_delta=2))
+
+
+def test_records_with_one_offset_twice_make_the_run_undecodable() -> None:
+    body = raw_body([Raw(b"a")]) + raw_body([Raw(b"b")])  # both with a delta of 0
+    assert _undecodable(raw_batch([Raw(b"")] * 2, payload=body)).last_offset == 1
+
+
+def test_a_record_beyond_the_runs_last_offset_makes_it_undecodable() -> None:
+    body = raw_body([Raw(b"a"), Raw(b"b"), Raw(b"c")])
+    assert _undecodable(raw_batch([Raw(b"")] * 3, payload=body, last_delta=1)).last_offset == 1
+
+
+def test_offsets_that_are_missing_in_a_batch_have_no_record() -> None:
+    body = raw_body([Raw(b"a"), Raw(b"b"), Raw(b"c")], deltas=[1, 4, 5])
+    opened = open_batch(raw_batch([Raw(b"")] * 3, payload=body, last_delta=7, base_offset=10), PARTITION)
+    assert [record.offset for record in opened.records] == [11, 14, 15]
+    assert opened.next_offset == 18
+
+
+def test_control_batches_have_no_record() -> None:
+    opened = open_batch(
+        raw_batch([Raw(b"\0\0\0\0\0\0", key=b"\0\0\0\1")], codec=0x30, base_offset=5), PARTITION
+    )
+    assert (list(opened.records), opened.next_offset) == ([], 6)
+
+
+def test_records_of_a_transaction_count_as_any_others() -> None:
+    assert [record.value for record in _records(raw_batch([Raw(b"a")], codec=0x10))] == [b"a"]
+
+
+def test_a_record_whose_headers_do_not_end_with_it_harms_no_neighbour() -> None:
+    batch = raw_batch([Raw(b"a"), Raw(b"odd", headers=((b"n", b"v"),), broken=True), Raw(b"b")])
+    before, odd, after = _records(batch)
+    assert (before.value, odd.value, after.value) == (b"a", b"odd", b"b")
+    assert (before.fault, odd.fault, after.fault) == (None, "headers", None)
+    assert odd.headers == () and odd.wire_bytes == 5
+
+
+def test_a_header_name_that_is_not_utf8_has_escapes_and_harms_no_neighbour() -> None:
+    odd = Raw(b"odd", headers=((b"\xffname", b"v"), (b"ce_id", None)))
+    before, record, after = _records(raw_batch([Raw(b"a"), odd, Raw(b"b")]))
+    assert (record.fault, record.headers) == ("headers", (("\\xffname", b"v"), ("ce_id", None)))
+    assert before.fault is after.fault is None
+
+
+def test_millions_of_empty_headers_are_not_read() -> None:
+    many = 2_000_000
+    record = raw_body([Raw(b"v", raw_headers=b"\x00\x01" * many, header_count=many)])
+    [read] = _records(raw_batch([Raw(b"")], codec=4, payload=zstd_encode(record)))
+    assert (read.fault, read.headers, read.value) == ("headers", (), b"v")
+    assert read.wire_bytes > 2 * many
+
+
+def test_a_key_of_a_mebibyte_and_a_value_of_nine_are_read() -> None:
+    [read] = _records(raw_batch([Raw(b"v" * (9 << 20), key=b"k" * (1 << 20))]))
+    assert (len(read.key or b""), len(read.value or b"")) == (1 << 20, 9 << 20)
+    assert read.size == 10 << 20
+
+
+@pytest.mark.parametrize("at", [16, 21, 40, 61, -1])
+def test_a_flipped_bit_is_damage_and_nobodys_message(at: int) -> None:
+    batch = bytearray(raw_batch([Raw(b"value")]))
+    batch[at] ^= 0x40
+    if at == 16:
+        return  # the format's number is not covered by the checksum
+    with pytest.raises(Damaged):
+        open_batch(bytes(batch), PARTITION)
+
+
+def test_a_length_that_no_topic_takes_is_damage() -> None:
+    batch = bytearray(raw_batch([Raw(b"value")]))
+    for length in (-1, 0, 48, batches.MOST_WIRE_BYTES + 1):
+        batch[8:12] = struct.pack(">i", length)
+        with pytest.raises(Damaged):
+            first_batch(bytes(batch))
+
+
+def test_half_a_batch_is_none() -> None:
+    batch = raw_batch([Raw(b"value")])
+    assert first_batch(batch[:-1]) is None and first_batch(b"") is None
+    assert first_batch(batch + batch[:9]) == batch
+
+
+def test_the_broker_s_time_stamp_is_told_from_a_producer_s() -> None:
+    appended, created = _records(raw_batch([Raw(b"a")], codec=8)), _records(raw_batch([Raw(b"a")]))
+    assert appended[0].append_time and not created[0].append_time
+
+
+def test_a_batch_that_may_not_be_opened_now_is_left_for_later() -> None:
+    sent = [Raw(b"v" * 100)] * 20_000
+    batch = raw_batch(sent, codec=3, payload=lz4_encode(raw_body(sent)))
+    with pytest.raises(TooLargeNow):
+        open_batch(batch, PARTITION, batches.ORDINARY_BYTES)
+    assert len(_records(batch)) == 20_000
+
+
+def test_a_batch_of_aiokafkas_own_reads_the_same_in_c_and_in_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    builder = DefaultRecordBatchBuilder(2, 1, False, -1, -1, -1, 1 << 20)
+    for at in range(300):
+        key = None if at % 3 else b"k%d" % at
+        headers = [("ce_id", b"%d" % at), ("null", None), ("ឈ្មោះ", b"x")][: at % 4]
+        builder.append(at, 1_700_000_000_000 + at, key, b"v" * at, headers)
+    batch = checksummed(bytes(builder.build()))
+    in_c = _records(batch)
+    monkeypatch.setattr(batches, "_decode_in_c", lambda *_: None)
+    assert _records(batch) == in_c
+    assert len(in_c) == 300
+
+
+@pytest.mark.parametrize("codec", [0, 1])
+def test_a_message_of_an_old_format_is_read_or_undecodable(codec: int) -> None:
+    from aiokafka.record.legacy_records import LegacyRecordBatchBuilder
+
+    builder = LegacyRecordBatchBuilder(1, codec, 10_000)
+    builder.append(0, 1_700_000_000_000, b"k", b"v")
+    [record] = _records(bytes(builder.build()))
+    if codec:
+        assert (record.fault, record.last_offset) == ("undecodable_batch", 0)
+    else:
+        assert (record.key, record.value, record.append_time) == (b"k", b"v", False)
+
+
+def test_gzip_in_members_is_read_as_one() -> None:
+    body = raw_body([Raw(b"abc" * 50)])
+    payload = gzip.compress(body[:40]) + gzip.compress(body[40:])
+    assert [record.value for record in _records(raw_batch([Raw(b"")], codec=1, payload=payload))] == [
+        b"abc" * 50
+    ]
