@@ -178,6 +178,9 @@ class TopicFeed:
         else:
             await self._require_delivery()
         for record in records:
+            partition = TopicPartition(record.topic, record.partition)
+            if record.offset < self._next[partition]:
+                raise StopService(f"{self._topic} was made anew", cause="log_truncated")
             if record.fault != "undecodable_batch":
                 await self._take(record)
             elif not self._passes_over:
@@ -185,7 +188,7 @@ class TopicFeed:
                     f"{self._topic}/{record.partition} cannot be read at offset {record.offset}",
                     cause="own_topic",
                 )
-            self._next[TopicPartition(record.topic, record.partition)] = record.following
+            self._next[partition] = record.following
         # A partition's end may lie above its last record: the end of a transaction has an offset too.
         for partition, position in self._next.items():
             self._next[partition] = max(position, consumer.reached(partition) or 0)

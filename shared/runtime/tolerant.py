@@ -81,7 +81,7 @@ class TolerantConsumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has 
         return records
 
     def reached(self, partition: TopicPartition) -> int | None:
-        """Up to where `partition` was read: the next offset to come out of `poll`; None if it is not known."""
+        """The next offset of `partition` to come out of `poll`; None if it is not known."""
         subscription = self._subscription.subscription
         assignment = subscription.assignment if subscription is not None else None
         state = assignment.state_value(partition) if assignment is not None else None
@@ -123,6 +123,8 @@ class BoundedFetcher(Fetcher):  # type: ignore[misc]  # aiokafka has no types
     def _take_ready(self, budget: Budget) -> list[Record]:
         records: list[Record] = []
         for partition in list(self._records):
+            if budget.spent:
+                break
             fetched = self._records[partition]
             if isinstance(fetched, Fetched):
                 large = any(
@@ -140,8 +142,6 @@ class BoundedFetcher(Fetcher):  # type: ignore[misc]  # aiokafka has no types
             self._notify(self._wait_consume_future)
             if isinstance(fetched, FetchError):
                 fetched.check_raise()
-            if budget.spent:
-                break
         return records
 
     def _take(

@@ -5,19 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import cramjam
 import pytest
 from aiokafka import AIOKafkaProducer
+from aiokafka.codec import zstd_encode
 from aiokafka.errors import UnknownError
 
 from shared.runtime.dead_letters import dead_letter
 from shared.runtime.outputs import Outputs
 from shared.runtime.record import Output
-from tests.kit.raw_records import Raw, raw_batch, send_raw
+from tests.kit.raw_records import Raw, raw_batch, raw_body, send_raw
 from tests.kit.runtime_kit import Remembers, fresh_topic, quick_settings, running, settled_to, until
 
 
-async def _read(engines: Any, batches: Sequence[bytes], count: int) -> tuple[Remembers, int | None]:
-    """Send `batches` to one partition, run a service until `count` records came; the committed offset."""
+async def _read(
+    engines: Any, batches: Sequence[bytes], count: int, offsets: int | None = None
+) -> tuple[Remembers, int | None]:
+    """Send `batches` to one partition, run a service until `count` records came; the committed offset.
+
+    `offsets`: how many offsets they take, if not as many as records.
+    """
     handler = Remembers()
     settings = quick_settings(engines.bootstrap_servers, engines.mongo_uri)
     async with fresh_topic(engines.bootstrap_servers) as topic:
@@ -28,7 +35,7 @@ async def _read(engines: Any, batches: Sequence[bytes], count: int) -> tuple[Rem
                 pytest.skip("this broker refuses such a batch itself")
         async with running(settings, topic.name, topic.group, handler):
             await until(lambda: len(handler.got) >= count)
-            await until(lambda: settled_to(topic, count))
+            await until(lambda: settled_to(topic, count if offsets is None else offsets))
         return handler, await topic.committed()
 
 
@@ -140,20 +147,45 @@ async def test_a_dead_letter_keeps_key_value_and_headers_and_says_where_it_came_
 
 
 @pytest.mark.parametrize("codec", [4, 5], ids=["corrupt zstd", "unknown codec"])
-async def test_a_batch_that_does_not_decompress_comes_out_as_one_fault_an_offset(
+async def test_a_batch_that_does_not_decompress_comes_out_as_one_record_for_its_run(
     engines: Any, codec: int
 ) -> None:
     unreadable = raw_batch([Raw(b"lost")] * 3, codec=codec, payload=b"not compressed at all")
-    handler, committed = await _read(engines, [raw_batch([Raw(b"a")]), unreadable, raw_batch([Raw(b"b")])], 5)
-    assert handler.values() == [b"a", None, None, None, b"b"]
-    assert [record.fault for record in handler.got] == [None, *["compression"] * 3, None]
-    assert [record.offset for record in handler.got] == [0, 1, 2, 3, 4]
+    handler, committed = await _read(
+        engines, [raw_batch([Raw(b"a")]), unreadable, raw_batch([Raw(b"b")])], 3, offsets=5
+    )
+    assert handler.values() == [b"a", None, b"b"]
+    assert [record.fault for record in handler.got] == [None, "undecodable_batch", None]
+    assert [(record.offset, record.last_offset) for record in handler.got] == [(0, None), (1, 3), (4, None)]
+    assert handler.got[1].wire_bytes == len(unreadable)
     assert committed == 5
 
 
-async def test_a_broken_record_makes_the_rest_of_its_batch_faulty_and_no_other(engines: Any) -> None:
-    broken = raw_batch([Raw(b"a"), Raw(b"lost", broken=True), Raw(b"lost too")])
-    handler, committed = await _read(engines, [broken, raw_batch([Raw(b"b")])], 4)
-    assert handler.values() == [b"a", None, None, b"b"]
-    assert [record.fault for record in handler.got] == [None, "structure", "structure", None]
+async def test_a_record_whose_headers_cannot_be_read_harms_no_neighbour(engines: Any) -> None:
+    broken = raw_batch([Raw(b"a"), Raw(b"odd", broken=True), Raw(b"b")])
+    handler, committed = await _read(engines, [broken, raw_batch([Raw(b"c")])], 4)
+    assert handler.values() == [b"a", b"odd", b"b", b"c"]
+    assert [record.fault for record in handler.got] == [None, "headers", None, None]
     assert committed == 4
+
+
+async def test_a_bomb_is_one_record_and_reading_goes_on(engines: Any) -> None:
+    compressor = cramjam.zstd.Compressor(level=3)
+    for _ in range(16):
+        compressor.compress(bytes(1 << 26))
+    bomb = raw_batch([Raw(b"x")], codec=4, payload=bytes(compressor.finish()))
+    assert len(bomb) < 40_000
+    handler, committed = await _read(engines, [bomb, raw_batch([Raw(b"after")])], 2)
+    assert [(record.fault, record.value) for record in handler.got] == [
+        ("undecodable_batch", None),
+        (None, b"after"),
+    ]
+    assert committed == 2
+
+
+async def test_a_key_of_a_mebibyte_and_a_value_of_nine_are_read(engines: Any) -> None:
+    value = b"v" * (9 << 20)
+    body = raw_body([Raw(value, key=b"k" * (1 << 20)), Raw(b"next")])
+    batch = raw_batch([Raw(b"")] * 2, codec=4, payload=zstd_encode(body))
+    handler, _ = await _read(engines, [batch], 2)
+    assert [record.size for record in handler.got] == [10 << 20, 7]

@@ -1,94 +1,224 @@
-"""The lenient decoder alone, for what an honest broker would not store."""
+"""The consumer that delivers what aiokafka cannot read: fetches within bounds, partitions in turn."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from aiokafka import TopicPartition
-from aiokafka.errors import LeaderNotAvailableError, NotLeaderForPartitionError
+from aiokafka.consumer.subscription_state import SubscriptionState
+from aiokafka.errors import KafkaConnectionError, LeaderNotAvailableError, NotLeaderForPartitionError
+from aiokafka.protocol.fetch import FetchRequest
 
 from shared.process.errors import StopService
+from shared.runtime.fetched import Budget
 from shared.runtime.record import Record
-from shared.runtime.tolerant import read_leniently
+from shared.runtime.tolerant import BoundedFetcher, read_batch
 from tests.kit.raw_records import Raw, raw_batch
 
 PARTITION = TopicPartition("t", 2)
+MEBIBYTE = 1024 * 1024
 
 
 class Broker:
-    """Answers one fetch with `data`."""
+    """Answers fetches from `logs`: partition → batches; never more than the whole batches asked for."""
 
-    def __init__(self, data: bytes, error_code: int = 0, leader: int = 1) -> None:
-        self._data, self._error_code = data, error_code
-        self.cluster = SimpleNamespace(leader_for_partition=lambda _partition: leader)
+    def __init__(self, logs: dict[int, bytes], *, whole: bool = True, error_code: int = 0) -> None:
+        self.logs = logs
+        self.whole = whole
+        self.error_code = error_code
+        self.refuses = False
+        self.damaged_answers = 0
         self.refreshed = False
+        self.requests: list[Any] = []
+        self.cluster = SimpleNamespace(leader_for_partition=lambda _: 1, broker_metadata=lambda _: object())
+        self._loop = asyncio.get_running_loop()
+        self._metadata_max_age_ms = 1_000
 
-    def force_metadata_update(self) -> None:
+    def force_metadata_update(self) -> asyncio.Future[None]:
         self.refreshed = True
+        return asyncio.get_running_loop().create_future()
 
-    async def send(self, _node: int, _request: Any) -> Any:
-        part: tuple[Any, ...] = (2, self._error_code, 99, 99, [], self._data)
-        return SimpleNamespace(API_VERSION=4, topics=[("t", [part])])
+    async def send(self, _node: int, request: Any) -> Any:
+        if self.refuses:
+            raise KafkaConnectionError("refused")
+        assert isinstance(request, FetchRequest)
+        self.requests.append(request)
+        await asyncio.sleep(0.001)
+        topics = []
+        for topic, partitions in request.topics:
+            rows: list[tuple[Any, ...]] = [
+                (number, self.error_code, 99, 99, [], self._from(number, offset, most))
+                for number, offset, most in partitions
+            ]
+            topics.append((topic, rows))
+        return SimpleNamespace(API_VERSION=4, topics=topics)
+
+    def _from(self, number: int, offset: int, most: int) -> bytes:
+        data, at = self.logs.get(number, b""), 0
+        while at < len(data):
+            size = int.from_bytes(data[at + 8 : at + 12], "big") + 12
+            last = int.from_bytes(data[at : at + 8], "big") + int.from_bytes(data[at + 23 : at + 27], "big")
+            if last >= offset and self.damaged_answers:
+                self.damaged_answers -= 1
+                return data[at:-1] + b"\xff"
+            if last >= offset:
+                return data[at:] if self.whole else data[at : at + most]
+            at += size
+        return b""
 
 
-async def _read(data: bytes, offset: int = 0, most: int = 100) -> tuple[list[Record], int]:
-    return await read_leniently(Broker(data), PARTITION, offset, 1 << 20, most)
+@asynccontextmanager
+async def _fetching(broker: Broker, partitions: int = 1) -> AsyncIterator[Any]:
+    subscription = SubscriptionState()
+    fetcher: Any = BoundedFetcher(
+        broker, subscription, fetch_max_bytes=16 * MEBIBYTE, max_partition_fetch_bytes=1_000
+    )
+    fetcher.suspect = {}
+    held = [TopicPartition("t", number) for number in range(partitions)]
+    subscription.assign_from_user(held)
+    for partition in held:
+        subscription.seek(partition, 0)
+    try:
+        yield fetcher
+    finally:
+        await fetcher.close()
 
 
-async def test_reading_starts_within_a_batch_and_ends_with_it() -> None:
-    data = raw_batch([Raw(b"%d" % n) for n in range(5)]) + raw_batch([Raw(b"next")], base_offset=5)
-    records, following = await _read(data, offset=2)
-    assert [(record.offset, record.value) for record in records] == [(2, b"2"), (3, b"3"), (4, b"4")]
-    assert following == 5
-    assert all(record.partition == 2 and record.topic == "t" for record in records)
+async def _take(
+    fetcher: Any, records: int = 100, size: int = 16 * MEBIBYTE, timeout: float = 0.3
+) -> list[Record]:
+    taken: list[Record] = await fetcher.take(timeout, Budget(records, size))
+    return taken
 
 
-async def test_reading_stops_at_the_wanted_number_and_goes_on_from_there() -> None:
-    data = raw_batch([Raw(b"%d" % n, headers=((b"\xff", b""),)) for n in range(5)])
-    records, following = await _read(data, most=2)
-    assert ([record.value for record in records], following) == ([b"0", b"1"], 2)
-    records, following = await _read(data, offset=2)
+async def _all(fetcher: Any, count: int, **bounds: Any) -> list[Record]:
+    got: list[Record] = []
+    async with asyncio.timeout(20):
+        while len(got) < count:
+            got += await _take(fetcher, **bounds)
+    return got
+
+
+def _log(*batches: Callable[[int], bytes] | tuple[Raw, ...]) -> bytes:
+    data, base = b"", 0
+    for batch in batches:
+        made = batch(base) if callable(batch) else raw_batch(batch, base_offset=base)
+        base += int.from_bytes(made[23:27], "big") + 1
+        data += made
+    return data
+
+
+async def test_a_poll_ends_at_its_bytes_and_the_next_goes_on_from_there() -> None:
+    big = tuple(Raw(b"v" * 300_000) for _ in range(10))
+    async with _fetching(Broker({0: _log(big)})) as fetcher:
+        first = await _take(fetcher, size=MEBIBYTE)
+        assert [record.offset for record in first] == [0, 1, 2, 3]
+        rest = await _all(fetcher, 6, size=MEBIBYTE)
+        assert [record.offset for record in rest] == [4, 5, 6, 7, 8, 9]
+
+
+async def test_a_record_above_the_budget_comes_alone() -> None:
+    log = _log((Raw(b"v" * 9 * MEBIBYTE), Raw(b"next")))
+    async with _fetching(Broker({0: log})) as fetcher:
+        assert [record.size for record in await _take(fetcher, size=MEBIBYTE)] == [9 * MEBIBYTE + 3]
+        assert [record.value for record in await _take(fetcher, size=MEBIBYTE)] == [b"next"]
+
+
+async def test_a_batch_larger_than_a_fetch_is_asked_for_whole_where_the_broker_cuts_it() -> None:
+    log = _log((Raw(b"v" * 50_000),), (Raw(b"next"),))
+    broker = Broker({0: log}, whole=False)
+    async with _fetching(broker) as fetcher:
+        assert [len(record.value or b"") for record in await _all(fetcher, 2)] == [50_000, 4]
+
+
+async def test_partitions_come_in_turn_however_much_lies_in_one() -> None:
+    many = _log(tuple(Raw(b"%d" % at) for at in range(1_000)))
+    async with _fetching(Broker({0: many, 1: _log((Raw(b"few"),))}), partitions=2) as fetcher:
+        await asyncio.sleep(0.05)
+        seen = [record.partition for _ in range(2) for record in await _take(fetcher, records=10)]
+        assert 1 in seen
+
+
+async def test_bombs_in_one_partition_end_a_poll_each_and_the_others_get_their_turn() -> None:
+    bomb = lambda base: raw_batch([Raw(b"x")], codec=5, base_offset=base)  # noqa: E731
+    log = _log(*[bomb] * 5)
+    async with _fetching(Broker({0: log, 1: _log(*[(Raw(b"v"),)] * 5)}), partitions=2) as fetcher:
+        await asyncio.sleep(0.05)
+        polls = [await _take(fetcher) for _ in range(10)]
+    assert max(sum(record.fault is not None for record in poll) for poll in polls) == 1
+    assert sum(record.fault is not None for poll in polls for record in poll) == 5
+    assert sum(record.partition == 1 for poll in polls[:3] for record in poll) == 5
+
+
+async def test_one_large_batch_is_open_at_a_time_and_all_are_read() -> None:
+    large = tuple(Raw(b"v" * 20_000) for _ in range(100))
+    logs = {number: _log(large) for number in range(3)}
+    async with _fetching(Broker(logs), partitions=3) as fetcher:
+        got: list[Record] = []
+        while len(got) < 300:
+            got += await _take(fetcher, records=30)
+            assert sum(each.large for each in fetcher._records.values()) <= 1
+    for number in range(3):
+        assert [record.offset for record in got if record.partition == number] == list(range(100))
+
+
+async def test_reading_starts_within_a_batch_and_passes_over_control_batches() -> None:
+    control = lambda base: raw_batch([Raw(b"\0" * 6, key=b"\0\0\0\1")], codec=0x30, base_offset=base)  # noqa: E731
+    log = _log(tuple(Raw(b"%d" % at) for at in range(4)), control, (Raw(b"after"),), control)
+    async with _fetching(Broker({0: log})) as fetcher:
+        fetcher.seek_to(TopicPartition("t", 0), 2)
+        assert [record.offset for record in await _all(fetcher, 3)] == [2, 3, 5]
+        state = fetcher._subscriptions.subscription.assignment.state_value(TopicPartition("t", 0))
+        assert state.position == 7
+
+
+async def test_a_wrong_checksum_is_fetched_again_and_then_stops_the_service() -> None:
+    damaged = bytearray(_log((Raw(b"a"),), (Raw(b"b"),)))
+    damaged[-1] ^= 1
+    async with _fetching(Broker({0: bytes(damaged)})) as fetcher:
+        assert [record.value for record in await _all(fetcher, 1)] == [b"a"]
+        with pytest.raises(StopService, match="damaged at offset 1") as stopped:
+            await _all(fetcher, 1)
+        assert stopped.value.cause == "corrupt"
+
+
+async def test_damage_on_the_way_heals_by_itself() -> None:
+    broker = Broker({0: _log((Raw(b"a"),))})
+    broker.damaged_answers = 1
+    async with _fetching(broker) as fetcher:
+        assert [record.value for record in await _all(fetcher, 1)] == [b"a"]
+    assert len(broker.requests) >= 2
+
+
+async def test_who_closes_a_consumer_whose_broker_refuses_connections_is_not_cancelled() -> None:
+    broker = Broker({})
+    broker.refuses = True
+    async with _fetching(broker) as fetcher:
+        await asyncio.sleep(0.02)
+        assert any(not task.done() for task in fetcher._pending_tasks), "it pauses between two tries"
+        await fetcher.close()
+    task = asyncio.current_task()
+    assert task is not None and not task.cancelling()
+
+
+async def test_a_batch_is_read_alone_from_an_offset_within_it() -> None:
+    log = _log(tuple(Raw(b"%d" % at) for at in range(5)), (Raw(b"next"),))
+    broker: Any = Broker({2: log})
+    records, following = await read_batch(broker, PARTITION, 2)
     assert ([record.value for record in records], following) == ([b"2", b"3", b"4"], 5)
-
-
-async def test_a_wrong_checksum_stops_the_service_since_it_is_nobodys_message() -> None:
-    data = bytearray(raw_batch([Raw(b"value")]))
-    data[-1] ^= 1
-    with pytest.raises(StopService, match="damaged at offset 0") as stopped:
-        await _read(bytes(data))
-    assert stopped.value.cause == "corrupt"
-
-
-async def test_a_batch_that_claims_more_records_than_anyone_sends_stops_the_service() -> None:
-    data = bytearray(raw_batch([Raw(b"v")], codec=5))
-    data[23:27] = (1_000_000).to_bytes(4, "big")  # last offset delta
-    data[17:21] = _checksum(data[21:])
-    with pytest.raises(StopService, match="damaged"):
-        await _read(bytes(data))
-
-
-async def test_a_batch_that_does_not_fit_a_fetch_stops_the_service_and_names_the_setting() -> None:
-    with pytest.raises(StopService, match="LIMITS__MESSAGE_BYTES") as stopped:
-        await _read(raw_batch([Raw(b"v" * 1_000)])[:500])
-    assert stopped.value.cause == "too_large"
-
-
-async def test_an_empty_answer_is_no_record() -> None:
-    assert await _read(b"", offset=7) == ([], 7)
+    assert await read_batch(broker, PARTITION, 6) == ([], 6)
 
 
 async def test_a_moved_leader_is_an_error_to_retry() -> None:
+    broker: Any = Broker({2: b""}, error_code=6)
     with pytest.raises(NotLeaderForPartitionError):
-        await read_leniently(Broker(b"", error_code=6), PARTITION, 0, 1 << 20, 1)
-    broker = Broker(b"", leader=-1)
+        await read_batch(broker, PARTITION, 0)
+    broker.cluster.leader_for_partition = lambda _: -1
     with pytest.raises(LeaderNotAvailableError):
-        await read_leniently(broker, PARTITION, 0, 1 << 20, 1)
+        await read_batch(broker, PARTITION, 0)
     assert broker.refreshed
-
-
-def _checksum(data: bytes | bytearray) -> bytes:
-    from aiokafka.record.util import calc_crc32c
-
-    return int(calc_crc32c(bytes(data))).to_bytes(4, "big")
