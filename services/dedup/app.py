@@ -6,6 +6,7 @@ from services.dedup.keeper import ConflictKeeper
 from services.dedup.ledger import Ledger
 from services.dedup.store import ConflictStore
 from shared.commands.feed import CommandFeed
+from shared.commands.marker_reader import MarkerReader
 from shared.contracts.topics import Topic
 from shared.process.metrics import Metrics
 from shared.process.settings import Settings
@@ -35,7 +36,7 @@ def create_app(settings: Settings) -> Service:
     progress = ProgressStore(
         mongo, NAME, Topic.ACCEPTED.value, FirstRecords(settings, Topic.ACCEPTED.value, NAME)
     )
-    handler = DedupHandler(feed, keeper, progress, outputs, metrics)
+    handler = DedupHandler(feed, keeper, MarkerReader(commands, references), progress, outputs, metrics)
     return Service(
         NAME,
         settings,

@@ -4,6 +4,8 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+import structlog
+
 from matching.matching import Claim
 from services.dedup.feed import IndexFeed
 from services.dedup.keeper import ConflictKeeper, Pair
@@ -12,11 +14,13 @@ from services.dedup.records import (
     MarkerRecord,
     checked_output,
     claim_facts,
-    marker_output,
     read,
 )
+from shared.commands.marker_reader import MarkerReader
+from shared.commands.markers import passed_marker
 from shared.contracts.identity import ordered_pair
 from shared.contracts.outputs import Outcome
+from shared.contracts.topics import Topic
 from shared.process.metrics import Metrics
 from shared.runtime.outputs import Outputs
 from shared.runtime.record import Output, Record
@@ -27,6 +31,9 @@ CATCH_UP_SECONDS = 20.0
 """Longest wait of a batch for the index feed; then it is given back and tried again."""
 
 
+_log = structlog.get_logger()
+
+
 class DedupHandler:
     """A batch: progress checked, index complete, conflicts stored, outputs acknowledged, progress stored."""
 
@@ -34,12 +41,14 @@ class DedupHandler:
         self,
         feed: IndexFeed,
         keeper: ConflictKeeper,
+        markers: MarkerReader,
         progress: ProgressStore,
         outputs: Outputs,
         metrics: Metrics,
     ) -> None:
         self._feed = feed
         self._keeper = keeper
+        self._markers = markers
         self._progress = progress
         self._outputs = outputs
         self._metrics = metrics
@@ -58,6 +67,7 @@ class DedupHandler:
         """Settle the batch. Raises TransientError while a server is away or the feed behind, StopService."""
         await self._progress.check({record.partition for record in batch})
         contents = [read(record) for record in batch]
+        void = await self._void_markers(batch, contents)
         await self._feed.catch_up(CATCH_UP_SECONDS)
         claims = self._claims(contents)
         await self._keeper.found(self._facts(contents, claims))
@@ -67,12 +77,27 @@ class DedupHandler:
         outputs = [
             self._output(record, content, found)
             for record, content, found in zip(batch, contents, claims, strict=True)
-            if record.offset >= self._committed.get(record.partition, 0)
+            if record.offset >= self._committed.get(record.partition, 0) and record not in void
         ]
         for wave in rounds(outputs):
             await self._outputs.send(wave)
         await self._progress.store({record.partition: record.offset + 1 for record in batch})
-        self._count(batch, contents)
+        self._count(batch, contents, void)
+
+    async def _void_markers(
+        self, batch: Sequence[Record], contents: Sequence[AcceptedRecord | MarkerRecord]
+    ) -> list[Record]:
+        """The markers that do not count: registration passes none of them on, so a stranger wrote here."""
+        markers = [
+            record
+            for record, content in zip(batch, contents, strict=True)
+            if isinstance(content, MarkerRecord)
+        ]
+        verdicts = zip(markers, await self._markers.valid(markers), strict=True)
+        void = [record for record, marker in verdicts if marker is None]
+        for record in void:
+            _log.warning("void marker", topic=record.topic, partition=record.partition, offset=record.offset)
+        return void
 
     def _claims(self, contents: Sequence[AcceptedRecord | MarkerRecord]) -> list[Sequence[Claim]]:
         """The claims of each record; a removal has none of its own: what it leaves has been scored."""
@@ -101,14 +126,20 @@ class DedupHandler:
         self, record: Record, content: AcceptedRecord | MarkerRecord, claims: Sequence[Claim]
     ) -> tuple[Output, bool]:
         if isinstance(content, MarkerRecord):
-            return marker_output(record), True
+            return passed_marker(record, Topic.CHECKED), True
         return checked_output(record, content, claims, self._feed.matching.model), False
 
-    def _count(self, batch: Sequence[Record], contents: Sequence[AcceptedRecord | MarkerRecord]) -> None:
+    def _count(
+        self,
+        batch: Sequence[Record],
+        contents: Sequence[AcceptedRecord | MarkerRecord],
+        void: Sequence[Record],
+    ) -> None:
         now = time.time()
         for record, content in zip(batch, contents, strict=True):
             if isinstance(content, MarkerRecord):
-                self._metrics.records.labels(outcome=Outcome.MARKER.value).inc()
+                outcome = Outcome.VOID_MARKER if record in void else Outcome.MARKER
+                self._metrics.records.labels(outcome=outcome.value).inc()
                 continue
             self._metrics.records.labels(outcome=Outcome.ACCEPTED.value).inc()
             if record.offset >= self._committed.get(record.partition, 0):

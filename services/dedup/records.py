@@ -8,8 +8,8 @@ from pydantic import ValidationError
 
 from matching.matching import Claim
 from matching.version import Version, version_of
+from shared.commands.markers import is_marker
 from shared.contracts.cloudevents import encode, header
-from shared.contracts.events import EventType, Marker
 from shared.contracts.identity import VersionId, canonical, claim_id
 from shared.contracts.outputs import Accepted, OutputType
 from shared.contracts.timestamps import milliseconds
@@ -35,9 +35,7 @@ class AcceptedRecord:
 
 @dataclass(frozen=True, slots=True)
 class MarkerRecord:
-    """The end of an epoch in this partition."""
-
-    epoch: int
+    """A record that says that an epoch ends in this partition; whether it does, the commands say."""
 
 
 def read(record: Record) -> AcceptedRecord | MarkerRecord:
@@ -46,10 +44,10 @@ def read(record: Record) -> AcceptedRecord | MarkerRecord:
     Raises StopService: it is our own topic, and a skipped record would make an epoch falsely complete.
     """
     try:
+        if is_marker(record):
+            return MarkerRecord()
         if record.fault is not None or record.value is None:
             raise ValueError(record.fault)
-        if header(record.headers, "ce_type") == EventType.MARKER.encode():
-            return MarkerRecord(Marker.model_validate_json(record.value).epoch)
         accepted = Accepted.model_validate_json(record.value)
         event_time = header(record.headers, "ce_time")
         return AcceptedRecord(
@@ -89,17 +87,6 @@ def checked_output(record: Record, accepted: AcceptedRecord, claims: Sequence[Cl
             ),
             *_time(record),
         ),
-    )
-
-
-def marker_output(record: Record) -> Output:
-    """A marker, passed on as it came."""
-    return Output(
-        topic=Topic.CHECKED.value,
-        partition=record.partition,
-        key=record.key,
-        value=record.value,
-        headers=tuple((name, value or b"") for name, value in record.headers),
     )
 
 

@@ -9,6 +9,7 @@ from services.publisher.finalise import Finaliser
 from services.publisher.handler import PublisherHandler
 from services.publisher.store import RollStore
 from shared.commands.feed import CommandFeed
+from shared.commands.marker_reader import MarkerReader
 from shared.contracts.topics import Topic
 from shared.crypto import signing
 from shared.process.errors import StopService
@@ -35,20 +36,22 @@ def create_app(settings: Settings) -> Service:
     outputs = Outputs(settings, SERVICE)
     roll = RollStore(mongo)
     editions = EditionStore(mongo)
+    topic = Topic.CHECKED.value
+    first_records = FirstRecords(settings, topic, f"{SERVICE}-first-records")
+    progress = ProgressStore(mongo, SERVICE, topic, first_records)
     finaliser = Finaliser(
         settings,
         signing_key(settings.signing.key_file),
         commands,
         references,
         roll,
+        progress,
         editions,
         outputs,
         metrics,
     )
-    topic = Topic.CHECKED.value
-    first_records = FirstRecords(settings, topic, f"{SERVICE}-first-records")
-    progress = ProgressStore(mongo, SERVICE, topic, first_records)
-    handler = PublisherHandler(roll, editions, finaliser, progress, metrics)
+    markers = MarkerReader(commands, references)
+    handler = PublisherHandler(roll, editions, finaliser, markers, progress, metrics)
     return Service(
         SERVICE,
         settings,

@@ -34,6 +34,7 @@ from shared.reference.files import MissingReference, ReferenceStore
 from shared.runtime.outages import is_outage
 from shared.runtime.outputs import Outputs
 from shared.runtime.record import Output
+from shared.store.progress import ProgressStore
 
 CAUSES = ("epoch", "reference", "signing_key")
 LISTS_AT_ONCE = 50
@@ -64,6 +65,7 @@ class Finaliser:
         commands: CommandFeed,
         references: ReferenceStore,
         roll: RollStore,
+        progress: ProgressStore,
         editions: EditionStore,
         outputs: Outputs,
         metrics: Metrics,
@@ -73,6 +75,7 @@ class Finaliser:
         self._commands = commands
         self._references = references
         self._roll = roll
+        self._progress = progress
         self._editions = editions
         self._outputs = outputs
         self._metrics = metrics
@@ -123,7 +126,7 @@ class Finaliser:
 
     async def _judge_all(self) -> None:
         state = self._commands.state
-        ended = await self._roll.ended_epochs(self._settings.kafka.partitions)
+        ended = await self._roll.ended_epochs(self._settings.kafka.partitions, self._progress)
         self._metrics.epoch_cut_off.set(state.last_cut_off)
         self._metrics.epoch_complete.set(min(ended))
         self._metrics.epoch_partitions_complete.set(

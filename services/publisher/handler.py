@@ -2,22 +2,27 @@
 
 from collections.abc import Collection, Mapping, Sequence
 
+import structlog
 from pydantic import ValidationError
 
 from services.publisher.editions import EditionStore
 from services.publisher.finalise import Finaliser
 from services.publisher.registrations import merge
-from services.publisher.store import RollStore
+from services.publisher.store import EpochEnd, RollStore
+from shared.commands.marker_reader import MarkerReader
+from shared.commands.markers import is_marker
 from shared.commands.state import PairKey
 from shared.contracts.cloudevents import header
-from shared.contracts.events import EventType, Marker
+from shared.contracts.events import Marker
 from shared.contracts.identity import ordered_pair
-from shared.contracts.outputs import Checked, FurtherClaims, OutputType
+from shared.contracts.outputs import Checked, FurtherClaims, Outcome, OutputType
 from shared.process.errors import StopService
 from shared.process.metrics import Metrics
 from shared.runtime.record import Record
 from shared.runtime.turns import Turns
 from shared.store.progress import ProgressStore
+
+_log = structlog.get_logger()
 
 JUDGING_PARTITION = 0
 """Who holds it judges."""
@@ -37,12 +42,14 @@ class PublisherHandler:
         roll: RollStore,
         editions: EditionStore,
         finaliser: Finaliser,
+        markers: MarkerReader,
         progress: ProgressStore,
         metrics: Metrics,
     ) -> None:
         self._roll = roll
         self._editions = editions
         self._finaliser = finaliser
+        self._markers = markers
         self._progress = progress
         self._metrics = metrics
 
@@ -61,17 +68,17 @@ class PublisherHandler:
 
     async def handle(self, batch: Sequence[Record]) -> None:
         """Settle the batch; repeating it is harmless."""
+        markers = [record for record in batch if is_marker(record)]
+        ends = _valid(markers, await self._markers.valid(markers))
         await self._progress.check({record.partition for record in batch})
         checked: dict[str, list[Checked]] = {}
         claims: dict[PairKey, int] = {}
-        ends: dict[int, int] = {}
         turns = Turns()
         for record in batch:
             await turns.give()
-            content = read(record)
-            if isinstance(content, Marker):
-                ends[record.partition] = max(content.epoch, ends.get(record.partition, 0))
+            if is_marker(record):
                 continue
+            content = read(record)
             claims.update(_claims(content))
             if len(claims) >= CLAIMS_AT_ONCE:
                 await self._roll.add_claims(claims)
@@ -86,9 +93,12 @@ class PublisherHandler:
             await self._roll.end_epochs(ends)
             self._finaliser.wake()
         await self._progress.store({record.partition: record.offset + 1 for record in batch})
-        markers = sum(1 for record in batch if _is_marker(record))
-        self._metrics.records.labels(outcome="marker").inc(markers)
-        self._metrics.records.labels(outcome="accepted").inc(len(batch) - markers)
+        for outcome, number in (
+            (Outcome.MARKER, len(ends)),
+            (Outcome.VOID_MARKER, len(markers) - len(ends)),
+            (Outcome.ACCEPTED, len(batch) - len(markers)),
+        ):
+            self._metrics.records.labels(outcome=outcome.value).inc(number)
 
     async def _store(self, checked: Mapping[str, Sequence[Checked]]) -> None:
         floor = await self._editions.newest_epoch()
@@ -97,7 +107,7 @@ class PublisherHandler:
         await self._roll.save([document for document in merged if document is not None])
 
 
-def read(record: Record) -> Checked | FurtherClaims | Marker:
+def read(record: Record) -> Checked | FurtherClaims:
     """Read a record of `registration.checked.v1`.
 
     Raises StopService: it is our own topic, and a skipped record would make an epoch falsely complete.
@@ -105,8 +115,6 @@ def read(record: Record) -> Checked | FurtherClaims | Marker:
     try:
         if record.fault is not None or record.value is None:
             raise ValueError(record.fault)
-        if _is_marker(record):
-            return Marker.model_validate_json(record.value)
         if header(record.headers, "ce_type") == OutputType.CLAIMS.encode():
             return FurtherClaims.model_validate_json(record.value)
         return Checked.model_validate_json(record.value)
@@ -118,8 +126,15 @@ def read(record: Record) -> Checked | FurtherClaims | Marker:
         ) from None
 
 
-def _is_marker(record: Record) -> bool:
-    return header(record.headers, "ce_type") == EventType.MARKER.encode()
+def _valid(records: Sequence[Record], markers: Sequence[Marker | None]) -> list[EpochEnd]:
+    """The markers that count; dedup passes no other on, so a stranger wrote one."""
+    ends: list[EpochEnd] = []
+    for record, marker in zip(records, markers, strict=True):
+        if marker is None:
+            _log.warning("void marker", topic=record.topic, partition=record.partition, offset=record.offset)
+        else:
+            ends.append(EpochEnd(record.partition, marker.epoch, record.offset))
+    return ends
 
 
 def _claims(record: Checked | FurtherClaims) -> dict[PairKey, int]:

@@ -1,16 +1,27 @@
 """The roll, its claims and the ends of epochs in MongoDB: what checked records come to."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from services.publisher.registrations import Document, Registration, as_of
 from shared.commands.state import PairKey
 from shared.contracts.identity import claim_id
 from shared.process.errors import NotYet
 from shared.store.mongo import IndexModel, Mongo, ReplaceOne, UpdateOne
+from shared.store.progress import ProgressStore
 
 ROLL = "roll"
 CLAIMS = "claims"
 EPOCHS = "roll_epochs"
+
+
+@dataclass(frozen=True, slots=True)
+class EpochEnd:
+    """A valid marker on `registration.checked.v1`."""
+
+    partition: int
+    epoch: int
+    offset: int
 
 
 class RollStore:
@@ -58,21 +69,35 @@ class RollStore:
             ],
         )
 
-    async def end_epochs(self, ends: Mapping[int, int]) -> None:
-        """Note the newest epoch that ended in each of these partitions."""
+    async def end_epochs(self, ends: Sequence[EpochEnd]) -> None:
+        """Note where epochs ended; what is noted twice counts once."""
+        of_partition: dict[str, list[dict[str, int]]] = {}
+        for end in ends:
+            noted = {"epoch": end.epoch, "offset": end.offset}
+            of_partition.setdefault(str(end.partition), []).append(noted)
         await self._mongo.write(
             EPOCHS,
             [
-                UpdateOne({"_id": str(partition)}, {"$max": {"epoch": epoch}}, upsert=True)
-                for partition, epoch in ends.items()
+                UpdateOne({"_id": partition}, {"$addToSet": {"ends": {"$each": noted}}}, upsert=True)
+                for partition, noted in of_partition.items()
             ],
         )
 
-    async def ended_epochs(self, partitions: int) -> list[int]:
-        """The newest epoch that ended in each partition, 0 where none did."""
+    async def ended_epochs(self, partitions: int, progress: ProgressStore) -> list[int]:
+        """The newest epoch that ended in each partition, 0 where none did.
+
+        An end counts below the progress of this store. It may have been written by a batch that began on a
+        store that was dropped meanwhile, and then what came before the end is not here. Progress is read
+        last: the store that it is of has everything below it.
+        """
         found = await self._mongo.find_by_ids(EPOCHS, [str(number) for number in range(partitions)])
-        epochs = {document["_id"]: int(document["epoch"]) for document in found}
-        return [epochs.get(str(number), 0) for number in range(partitions)]
+        positions = await progress.positions(range(partitions))
+        ended = dict.fromkeys(range(partitions), 0)
+        for document in found:
+            partition = int(document["_id"])
+            passed = [end["epoch"] for end in document["ends"] if end["offset"] < positions[partition]]
+            ended[partition] = max(passed, default=0)
+        return list(ended.values())
 
     async def claims(self, epoch: int) -> AsyncIterator[PairKey]:
         """The pairs that were claimed in the epochs up to this one."""

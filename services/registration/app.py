@@ -7,6 +7,7 @@ from services.registration.rebuild import Rebuild
 from services.registration.references import References
 from services.registration.store import Store
 from shared.commands.feed import CommandFeed
+from shared.commands.marker_reader import MarkerReader
 from shared.contracts.topics import Topic
 from shared.process.metrics import Metrics
 from shared.process.settings import Settings
@@ -45,7 +46,7 @@ def create_app(settings: Settings, group: str = GROUP) -> Service:
             progress=progress,
             outputs=outputs,
             rebuild=Rebuild(progress, GroupOffsets(settings, topic, group, f"{SERVICE}-group-offsets")),
-            commands=commands,
+            markers=MarkerReader(commands, files),
             references=references,
             holdings=holdings,
             dead_letters=DeadLetterLimit(settings.limits.dead_letters, settings.limits.dead_letter_window),

@@ -1,23 +1,22 @@
 """Settles a batch of capture events: effects, outputs acknowledged, progress; repeating it is harmless."""
 
-import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-import structlog
-
 from services.registration.batches import BatchChanges, receipt, summary
-from services.registration.domain import Accepted, Rejected
+from services.registration.domain import Accepted, Judgement, Rejected
 from services.registration.fold import BatchFold
 from services.registration.holdings import Holding, Holdings
 from services.registration.intake import DeadLetter, Incoming, read
-from services.registration.markers import Epochs, UnknownFuture, passed_marker, valid_marker
-from services.registration.outcomes import Ended, Result, Settled, Void, outcome_document
+from services.registration.outcomes import Ended, Repeated, Result, Settled, Void, outcome_document
 from services.registration.outputs import OutputBuilder
 from services.registration.rebuild import Rebuild
 from services.registration.references import References
 from services.registration.store import Store
-from shared.commands.feed import CommandFeed
+from shared.commands.marker_reader import MarkerReader
+from shared.commands.markers import passed_marker
+from shared.contracts.events import Marker
+from shared.contracts.topics import Topic
 from shared.process.errors import NotYet
 from shared.process.metrics import Metrics
 from shared.runtime.dead_letters import DeadLetterLimit, dead_letter
@@ -28,9 +27,6 @@ from shared.store.progress import ProgressStore
 
 SERVICE = "registration"
 _MOST_TRIES = 20
-_COMMANDS_WAIT_S = 20.0
-
-_log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +37,7 @@ class Parts:
     progress: ProgressStore
     outputs: Outputs
     rebuild: Rebuild
-    commands: CommandFeed
+    markers: MarkerReader
     references: References
     holdings: Holdings
     dead_letters: DeadLetterLimit
@@ -92,11 +88,15 @@ class RegistrationHandler:
         """What became of each record. The registrations are stored, since their guard is part of judging."""
         read_records = [(record, read(record)) for record in batch]
         # Markers first: the epochs of what follows them depend on them.
-        ends: dict[tuple[int, int], Result] = {}
-        for record, incoming in read_records:
-            if isinstance(incoming, Incoming) and incoming.is_marker:
-                epochs = held[record.partition].epochs
-                ends[record.partition, record.offset] = await self._judge_marker(record, incoming, epochs)
+        markers = [
+            record
+            for record, incoming in read_records
+            if isinstance(incoming, Incoming) and incoming.is_marker
+        ]
+        ends: dict[tuple[int, int], Result] = {
+            (record.partition, record.offset): _judge_marker(record, marker, held[record.partition])
+            for record, marker in zip(markers, await self._parts.markers.valid(markers), strict=True)
+        }
         fold = BatchFold(
             [each for _, each in read_records if isinstance(each, Incoming) and not each.is_marker],
             lambda partition, offset: held[partition].epochs.of(offset),
@@ -111,29 +111,6 @@ class RegistrationHandler:
             else Settled(record, each, results[record.partition, record.offset])
             for record, each in read_records
         ]
-
-    async def _judge_marker(self, record: Record, incoming: Incoming, epochs: Epochs) -> Ended | Void:
-        current = epochs.of(record.offset)
-        try:
-            marker = valid_marker(incoming, record, current, self._parts.commands.state)
-        except UnknownFuture:
-            async with asyncio.timeout(_COMMANDS_WAIT_S):
-                state = await self._parts.commands.wait_for_end()
-            try:
-                marker = valid_marker(incoming, record, current, state)
-            except UnknownFuture as unknown:
-                if unknown.plausible:
-                    _log.warning(
-                        "a signed marker names a command that is not there: docs/operations.md",
-                        partition=record.partition,
-                        offset=record.offset,
-                    )
-                    raise NotYet("a marker names a command that is not there yet") from None
-                marker = None
-        if marker is None:
-            return Void()
-        epochs.end(marker.epoch, record.offset)
-        return Ended(marker)
 
     async def _judge_events(self, fold: BatchFold, partitions: Collection[int]) -> None:
         """Judge and store. Progress is checked between reading and writing: a store that was taken away
@@ -165,7 +142,7 @@ class RegistrationHandler:
         store = self._parts.store
         changes = BatchChanges()
         for each in settled:
-            if each.incoming is not None and not isinstance(each.result, Ended | Void | DeadLetter):
+            if each.incoming is not None and isinstance(each.result, Judgement):
                 sent = held[each.record.partition].was_sent(each.record.offset)
                 changes.note(each.incoming, each.result, answer=not sent)
         rebuilding = await self._parts.rebuild.goes_on()
@@ -184,6 +161,8 @@ class RegistrationHandler:
         return changes
 
     async def _send(self, unsent: Sequence[Settled]) -> None:
+        ends = [each.result.marker for each in unsent if isinstance(each.result, Ended)]
+        await self._parts.markers.wait_until_old(ends)
         outputs = [(self._output(each), isinstance(each.result, Ended)) for each in unsent]
         for each in rounds([(output, is_marker) for output, is_marker in outputs if output is not None]):
             await self._parts.outputs.send(each)
@@ -193,7 +172,7 @@ class RegistrationHandler:
         if isinstance(result, DeadLetter):
             return dead_letter(record, reason=result.reason, detail=result.detail, service=SERVICE)
         if isinstance(result, Ended):
-            return passed_marker(self._register, result.marker, record.partition)
+            return passed_marker(record, Topic.ACCEPTED)
         if incoming is not None and isinstance(result, Accepted):
             return self._build.accepted(incoming, result)
         if incoming is not None and isinstance(result, Rejected):
@@ -236,3 +215,14 @@ class RegistrationHandler:
                 metrics.rejections.labels(reason=each.result.reason.value).inc()
             elif isinstance(each.result, DeadLetter):
                 metrics.dead_letters.labels(reason=each.result.reason).inc()
+
+
+def _judge_marker(record: Record, marker: Marker | None, holding: Holding) -> Ended | Repeated | Void:
+    """What a marker does in its partition, valid or not (None)."""
+    if marker is None:
+        holding.found_void(record)
+        return Void()
+    if marker.epoch < holding.epochs.of(record.offset):
+        return Repeated(marker)
+    holding.epochs.end(marker.epoch, record.offset)
+    return Ended(marker)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from services.registration.markers import Epochs
 from shared.process.errors import NotYet
+from shared.runtime.record import Output, Record
 
 
 @dataclass(slots=True)
@@ -12,17 +13,25 @@ class Holding:
     """One partition, for as long as this process has it.
 
     `committed` is the group's offset when it was assigned, `position` the next offset to settle;
-    `markers_written` are the epochs whose marker was sent into it meanwhile.
+    `markers_written` has the marker that was sent into it meanwhile, by epoch.
     """
 
     committed: int
     position: int
     epochs: Epochs
-    markers_written: set[int] = field(default_factory=set)
+    markers_written: dict[int, Output] = field(default_factory=dict)
 
     def was_sent(self, offset: int) -> bool:
         """Whether the outputs of an offset were acknowledged before this process began."""
         return offset < self.committed
+
+    def found_void(self, record: Record) -> None:
+        """A marker was read that does not count: if it is ours, another must be written."""
+        self.markers_written = {
+            epoch: written
+            for epoch, written in self.markers_written.items()
+            if (written.value, written.headers) != (record.value, record.headers)
+        }
 
     @property
     def caught_up(self) -> bool:

@@ -1,18 +1,19 @@
 """Writes the markers of a cut-off into the partitions that this process holds."""
 
 import asyncio
+import time
 
 import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from services.registration.holdings import Holding, Holdings
-from services.registration.markers import signed_marker
 from shared.commands.feed import CommandFeed
+from shared.commands.markers import OLD_ENOUGH_S, signed_marker
+from shared.contracts.events import Marker
 from shared.crypto import signing
 from shared.process.errors import StopService, TransientError
 from shared.process.settings import MarkerSettings
 from shared.runtime.outputs import Outputs
-from shared.runtime.record import Output
 
 _LOOK_EVERY_S = 0.2
 _COMPLAIN_EVERY_S = 30.0
@@ -21,8 +22,8 @@ _COMPLAIN_EVERY_S = 30.0
 class MarkerWriter:
     """Runs beside the consumer.
 
-    A marker that was written but not yet read is written again by whoever takes the partition over; the first
-    one in a partition counts.
+    A marker counts when it is read, not when it is written: one that was not read yet is written again by
+    whoever takes the partition over, and one that is found void, by this process. The first valid one counts.
     """
 
     name = "marker writer"
@@ -43,6 +44,7 @@ class MarkerWriter:
         self._holdings = holdings
         self._commands = commands
         self._outputs = outputs
+        self._written_at: dict[tuple[int, int], float] = {}  # partition and epoch → by the monotonic clock
         self._complained_at = float("-inf")
         self._log = structlog.get_logger()
 
@@ -61,39 +63,63 @@ class MarkerWriter:
     async def write_due(self) -> None:
         """Write each marker that is missing in a partition of ours, in order of epochs.
 
-        Raises TransientError if one was not acknowledged; the next call writes it again.
+        Raises TransientError if one was not acknowledged; a later call writes it again.
         """
         for epoch, command_offset in sorted(self._commands.state.cut_offs.items()):
             due = {
                 partition: holding
                 for partition, holding in self._holdings.all().items()
-                if _lacks(holding, epoch)
+                if _lacks(holding, epoch) and not self._is_fresh(partition, epoch)
             }
-            if not due or not self._may_sign(command_offset):
+            if not due or (marker := self._marker(epoch, command_offset)) is None:
                 continue
-            await self._outputs.send([self._marker(epoch, command_offset, partition) for partition in due])
-            for holding in due.values():
-                holding.markers_written.add(epoch)
+            outputs = {
+                partition: signed_marker(self._register, self._officer, self._key, marker, partition)
+                for partition in due
+            }
+            await self._outputs.send(list(outputs.values()))
+            for partition, output in outputs.items():
+                due[partition].markers_written[epoch] = output
+                self._written_at[partition, epoch] = time.monotonic()
             self._log.info("markers written", epoch=epoch, partitions=sorted(due))
 
-    def _marker(self, epoch: int, command_offset: int, partition: int) -> Output:
-        return signed_marker(self._register, self._officer, self._key, epoch, command_offset, partition)
+    def _marker(self, epoch: int, command_offset: int) -> Marker | None:
+        """The marker of a cut-off, as of the first message from it on at which our key is in force.
+
+        None where there is no such message, or it is not old enough yet.
+        """
+        state = self._commands.state
+        adoptions = [each.command_offset for each in state.adoptions["officers"]]
+        candidates = [command_offset, *(each for each in adoptions if each > command_offset)]
+        as_of = next((each for each in candidates if self._may_sign(each)), None)
+        if as_of is None:
+            self._complain(command_offset)
+            return None
+        if self._commands.seconds_since(as_of) < OLD_ENOUGH_S:
+            return None
+        head = state.audit_head_at(as_of).hex()
+        return Marker(epoch=epoch, command_offset=command_offset, as_of=as_of, audit_head=head)
+
+    def _is_fresh(self, partition: int, epoch: int) -> bool:
+        """Whether the last marker was written so lately that another try would fare no better."""
+        return time.monotonic() - self._written_at.get((partition, epoch), float("-inf")) < OLD_ENOUGH_S
 
     def _may_sign(self, command_offset: int) -> bool:
         officer = self._commands.state.officers_at(command_offset).get(self._officer)
-        if officer is not None and officer.may("marker") and officer.public_key == self._public_key:
-            return True
-        now = asyncio.get_running_loop().time()
+        return officer is not None and officer.may("marker") and officer.public_key == self._public_key
+
+    def _complain(self, command_offset: int) -> None:
+        now = time.monotonic()
         if now - self._complained_at > _COMPLAIN_EVERY_S:
             self._complained_at = now
             self._log.error(
                 "this service's marker key is no officer's with the role marker; the epoch cannot complete",
                 command_offset=command_offset,
             )
-        return False
 
 
 def _lacks(holding: Holding, epoch: int) -> bool:
+    """Whether a marker must be written; what the group had read before must be read again first."""
     return holding.caught_up and holding.epochs.last_ended < epoch and epoch not in holding.markers_written
 
 

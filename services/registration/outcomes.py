@@ -19,11 +19,18 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
+class Repeated:
+    """A valid marker of an epoch that has ended in its partition: without effect, and not passed on."""
+
+    marker: Marker
+
+
+@dataclass(frozen=True, slots=True)
 class Void:
     """A marker that does not count."""
 
 
-Result = Judgement | Ended | Void | DeadLetter
+Result = Judgement | Ended | Repeated | Void | DeadLetter
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +54,7 @@ _OUTCOMES: dict[type[Result], Outcome] = {
     Rejected: Outcome.REJECTED,
     DeadLetter: Outcome.DEAD_LETTERED,
     Ended: Outcome.MARKER,
+    Repeated: Outcome.MARKER,
     Void: Outcome.VOID_MARKER,
 }
 
@@ -72,7 +80,7 @@ def outcome_document(settled: Settled) -> dict[str, Any] | None:
         case DeadLetter():
             document["reason"] = result.reason
             document["detail"] = result.detail
-        case Ended():
+        case Ended() | Repeated():
             document["epoch"] = result.marker.epoch
             document["command_offset"] = result.marker.command_offset
         case _:

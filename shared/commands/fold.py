@@ -107,7 +107,7 @@ def apply(state: State, message: Message, resolve: Resolve) -> State:
     if message.offset < state.next_offset:
         return state
     verdicts, change = _judge(state, message, resolve)
-    state.record(message.offset, message.chained(state.audit_head), verdicts, change)
+    state.record(message.offset, message.timestamp, message.chained(state.audit_head), verdicts, change)
     return state
 
 

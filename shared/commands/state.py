@@ -1,6 +1,6 @@
 """What the commands so far amount to, and what was in force at any offset of theirs."""
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -109,10 +109,13 @@ class State:
         default_factory=lambda: {kind: [] for kind in REFERENCE_KINDS}
     )
     _offsets: list[int] = field(default_factory=list)
+    _timestamps: list[int] = field(default_factory=list)
     _heads: list[bytes] = field(default_factory=list)
     _of_pair: dict[PairKey, list[DecisionChange]] = field(default_factory=dict)
 
-    def record(self, offset: int, head: bytes, verdicts: Sequence[Verdict], change: Change | None) -> None:
+    def record(
+        self, offset: int, timestamp: int, head: bytes, verdicts: Sequence[Verdict], change: Change | None
+    ) -> None:
         """Append what one message did; only the fold calls this."""
         for verdict in verdicts:
             self.verdicts[verdict.ce_id] = verdict
@@ -130,6 +133,7 @@ class State:
             case None:
                 pass
         self._offsets.append(offset)
+        self._timestamps.append(timestamp)
         self._heads.append(head)
         self.next_offset = offset + 1
 
@@ -147,6 +151,11 @@ class State:
         """The chain's head after the messages up to and with `offset`."""
         at = bisect_right(self._offsets, offset)
         return self._heads[at - 1] if at else CHAIN_START
+
+    def timestamp_of(self, offset: int) -> int | None:
+        """The broker's time stamp of the message at `offset`, in ms; None where there is no message."""
+        at = bisect_left(self._offsets, offset)
+        return self._timestamps[at] if self._offsets[at : at + 1] == [offset] else None
 
     def adoption_at(self, kind: ReferenceKind, offset: int) -> Adoption | None:
         """The adoption of that kind in force at `offset`, its own offset included."""

@@ -18,6 +18,7 @@ from shared.contracts.fields import (
     Offset,
     Revision,
     Sequence,
+    Sha256,
     Strict,
     Timestamp,
     field_errors,
@@ -185,6 +186,10 @@ class Marker(Strict):
     """The epoch that ends here."""
     command_offset: Offset
     """Where on `roll.commands.v1` its cut-off took effect."""
+    as_of: Offset
+    """A message of that topic, this one or a later: the signer is in force there."""
+    audit_head: Sha256
+    """Head of the audit chain up to and with `as_of`, in hex."""
 
 
 EventData = Registration | Removal | BatchClosed

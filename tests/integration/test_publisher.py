@@ -15,14 +15,15 @@ from client.lists import Follower
 from client.verify import verify_paths
 from engines import Engines, LocalEngine
 from services.publisher.app import create_app
+from shared.commands.markers import LATER_MS, passed_marker
 from shared.contracts.topics import Topic
 from shared.crypto import signing
 from shared.process.settings import SigningSettings
 from shared.runtime.outputs import Outputs
 from shared.runtime.record import Output
 from shared.runtime.service import ServiceRun
-from tests.kit.checked_records import checked_output, digest_of, marker_output
-from tests.kit.command_log import key_of
+from tests.kit.checked_records import checked_output, digest_of
+from tests.kit.command_log import key_of, marker
 from tests.kit.registration_kit import PARTITIONS
 from tests.kit.registration_register import Register, new_register
 from tests.kit.runtime_kit import Running, until
@@ -51,8 +52,10 @@ class Publishing:
 
     async def end_epoch(self, epoch: int, partitions: int = PARTITIONS) -> None:
         """Markers in the first `partitions` partitions."""
-        offset = self.register.commands.state().cut_offs.get(epoch, 0)
-        await self.outputs.send([marker_output(epoch, each, offset) for each in range(partitions)])
+        state = await self.register.commands_on_the_topic()
+        await asyncio.sleep(LATER_MS / 1000)
+        markers = [marker(state, epoch, each, topic=Topic.CHECKED) for each in range(partitions)]
+        await self.outputs.send([passed_marker(each, Topic.CHECKED) for each in markers])
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[Running]:
@@ -166,7 +169,8 @@ async def test_checked_records_and_a_finalised_give_one_whole_version_that_verif
         verify_list(file.read_bytes(), signing.public_pem(KEY))
     manifest = json.loads((folder.parent / "roll.json").read_bytes())["manifest"]
     offset = manifest["command_offset"]
-    assert manifest["audit_head"] == commands.state().audit_head_at(offset).hex()
+    on_the_topic = await publishing.register.commands_on_the_topic()
+    assert manifest["audit_head"] == on_the_topic.audit_head_at(offset).hex()
 
 
 async def test_a_lost_store_is_rebuilt_without_sending_anything_again_and_the_next_version_names_who_left(

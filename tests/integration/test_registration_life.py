@@ -10,12 +10,11 @@ from typing import Any
 import pytest
 
 from engines import Engines, LocalEngine, embedded_engines
-from services.registration.markers import signed_marker
 from shared.contracts.events import EventType as Type
 from shared.contracts.topics import Topic
 from shared.runtime.record import Record
 from tests.conftest import running
-from tests.kit.command_log import REGISTER, key_of
+from tests.kit.command_log import marker
 from tests.kit.registration_kit import PARTITIONS, event, raw, registration
 from tests.kit.registration_register import Register, new_register
 from tests.kit.runtime_kit import until
@@ -61,14 +60,12 @@ async def test_a_cut_off_ends_the_epoch_in_every_partition_behind_all_that_came_
     }
 
 
-async def test_a_second_marker_is_void_and_a_restart_writes_none(register: Register) -> None:
+async def test_a_second_marker_has_no_effect_and_a_restart_writes_none(register: Register) -> None:
     register.commands.cut_off(1)
     await register.send_commands()
     async with register.running():
         await until(register.epoch_ended)
-        at = register.commands.state().cut_offs[1]
-        again = signed_marker(REGISTER, "marker", key_of("marker"), 1, at, 2)
-        await register.send(Record(again.topic, 2, 0, 0, again.key, again.value, tuple(again.headers)))
+        await register.send(marker(await register.commands_on_the_topic(), 1, 2))
         await register.settled()
     async with register.running() as service:
         await until(lambda: service.run._service.health.ready()[0])
@@ -77,7 +74,7 @@ async def test_a_second_marker_is_void_and_a_restart_writes_none(register: Regis
     assert len(await register.read(Topic.EVENTS)) == PARTITIONS + 2
     assert sum(each.key == b"!marker/1" for each in await register.read(Topic.ACCEPTED)) == PARTITIONS
     kinds = sorted(each["outcome"] for each in (await register.documents("outcomes")).values())
-    assert kinds == ["marker"] * PARTITIONS + ["void_marker"]
+    assert kinds == ["marker"] * (PARTITIONS + 1)
 
 
 async def test_without_reference_data_it_waits_alive_but_not_ready_and_says_for_what(

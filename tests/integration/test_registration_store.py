@@ -15,6 +15,7 @@ from services.registration.markers import Epochs
 from services.registration.rebuild import Rebuild
 from services.registration.registrations import Registration
 from services.registration.store import Store
+from shared.commands.marker_reader import MarkerReader
 from shared.contracts.events import EventType as Type
 from shared.contracts.topics import Topic
 from shared.process.errors import TransientError
@@ -60,7 +61,7 @@ class Fakes:
             progress=cast(Any, self),
             outputs=cast(Any, self),
             rebuild=Rebuild(cast(Any, self), self.committed),
-            commands=cast(Any, None),
+            markers=MarkerReader(cast(Any, None), cast(Any, None)),
             references=cast(Any, self),
             holdings=self.holdings,
             dead_letters=DeadLetterLimit(1000, 10_000),

@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from typing import Any
 
 from services.publisher.registrations import Captured, Registration
-from shared.contracts.events import EventType
 from shared.contracts.identity import canonical, claim_id
 from shared.contracts.outputs import Checked, OutputType
 from shared.contracts.timestamps import rfc3339
@@ -129,12 +128,6 @@ def claims_output(
     }
     headers = (("ce_type", OutputType.CLAIMS.encode()), ("ce_id", f"{partition}/{offset}/claims/1".encode()))
     return Output(Topic.CHECKED.value, partition, registration_id.encode(), canonical(value), headers)
-
-
-def marker_output(epoch: int, partition: int, command_offset: int) -> Output:
-    value = canonical({"epoch": epoch, "command_offset": command_offset})
-    headers = (("ce_type", EventType.MARKER.encode()),)
-    return Output(Topic.CHECKED.value, partition, f"!marker/{epoch}".encode(), value, headers)
 
 
 def registration(

@@ -8,10 +8,14 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from shared.commands.fold import Message, State, fold
+from shared.commands.markers import LATER_MS, signed_marker
 from shared.contracts.commands import CommandType, Role
+from shared.contracts.events import Marker
 from shared.contracts.identity import canonical
+from shared.contracts.topics import Topic
 from shared.crypto import signing
 from shared.reference.officers import ROLES, Officer, command_headers, officers_file
+from shared.runtime.record import Record
 from tests.reference.builder import MODEL
 
 REGISTER = "kh-test"
@@ -158,8 +162,38 @@ class CommandLog:
         }
         return self.command(CommandType.FINALISED, data, "publisher")
 
+    def marker(self, epoch: int = 1, partition: int = 3, offset: int = 5, **other: Any) -> Record:
+        """`marker` of these commands."""
+        return marker(self.state(), epoch, partition, offset, **other)
+
     def state(self) -> State:
         return fold(REGISTER, self.messages, self.resolve)
+
+
+def marker(
+    state: State,
+    epoch: int = 1,
+    partition: int = 3,
+    offset: int = 5,
+    *,
+    topic: Topic = Topic.EVENTS,
+    name: str = "marker",
+    key: str | None = None,
+    register: str = REGISTER,
+    later: int = LATER_MS,
+    **other: Any,
+) -> Record:
+    """The marker of an epoch as of its cut-off, by default valid on any topic.
+
+    `later` is how many ms after its `as_of` it lies there, `other` what it says instead of the truth.
+    """
+    at = other.get("command_offset", state.cut_offs.get(epoch, 0))
+    as_of = other.get("as_of", at)
+    told = {"epoch": epoch, "command_offset": at, "as_of": as_of}
+    data = Marker(**{**told, "audit_head": state.audit_head_at(as_of).hex(), **other})
+    output = signed_marker(register, name, key_of(key or name), data, partition)
+    timestamp = (state.timestamp_of(as_of) or 1_790_000_000_000) + later
+    return Record(topic.value, partition, offset, timestamp, output.key, output.value, output.headers)
 
 
 def all_roles(name: str) -> Officer:

@@ -66,7 +66,7 @@ class Process:
 
     async def wait_for_end(self) -> State:
         for at, change in enumerate(self.world.decisions[len(self.state.decision_log) :]):
-            self.state.record(change.command_offset, bytes([at]), (), change)
+            self.state.record(change.command_offset, at, bytes([at]), (), change)
         return self.state
 
     def is_claim(self, one: VersionId, other: VersionId) -> bool:

@@ -25,6 +25,7 @@ from services.registration.references import References
 from services.registration.store import Store
 from shared.commands.feed import CommandFeed
 from shared.commands.fold import Message, State, apply, empty
+from shared.commands.marker_reader import MarkerReader
 from shared.contracts.cloudevents import header
 from shared.contracts.events import EventType
 from shared.contracts.identity import canonical
@@ -45,6 +46,8 @@ from tests.reference.readlog import topics_of
 from tests.reference.strategies import History
 
 PARTITIONS = 2
+LATER = 1_900_000_000_000
+"""Time stamp of what is sent, in ms since 1970: after all commands."""
 
 
 @dataclass
@@ -57,7 +60,7 @@ class MemoryTopics:
         for each in outputs:
             there = self.records.setdefault((each.topic, each.partition), [])
             record = Record(
-                each.topic, each.partition, len(there), 0, each.key, each.value, tuple(each.headers)
+                each.topic, each.partition, len(there), LATER, each.key, each.value, tuple(each.headers)
             )
             there.append(record)
 
@@ -94,10 +97,21 @@ class MemoryFeed:
             message = Message.of_record(record.offset, record.timestamp, record.headers, record.value)
             apply(self.state, message, self._files.read)
 
-    async def wait_for_end(self) -> State:
+    async def wait_for_end(self, _timeout: float | None = None) -> State:
         while self._left:
             self.fold_one()
         return self.state
+
+    async def wait_until_read(self, _timeout: float) -> None:
+        """Everything is folded as soon as it is read."""
+        await self.wait_for_end()
+
+    @property
+    def unfolded(self) -> tuple[Message, ...]:
+        return ()
+
+    def seconds_since(self, _offset: int) -> float:
+        return 60.0
 
 
 class MemoryFiles(ReferenceStore):
@@ -173,7 +187,7 @@ class MemoryRegister:
             progress=progress,
             outputs=cast(Outputs, self.topics),
             rebuild=Rebuild(progress, self._committed),
-            commands=commands,
+            markers=MarkerReader(commands, self._files),
             references=References(commands, self._files, metrics),
             holdings=Holdings(),
             dead_letters=DeadLetterLimit(10_000, 10_000),
@@ -220,9 +234,12 @@ class MemoryRegister:
         feed = MemoryFeed(self.history.log.register, self.history.log.commands, self._files)
         mongo, metrics = self.mongo.as_mongo(), Metrics("publisher")
         roll, editions = RollStore(mongo), EditionStore(mongo)
-        finalisers = [self._finaliser(feed, key, roll, editions) for key in self.history.signing_keys]
         progress = ProgressStore(mongo, "publisher", Topic.CHECKED.value, _first_records)
-        handler = PublisherHandler(roll, editions, finalisers[0], progress, metrics)
+        finalisers = [
+            self._finaliser(feed, key, roll, progress, editions) for key in self.history.signing_keys
+        ]
+        markers = MarkerReader(cast(CommandFeed, feed), self._files)
+        handler = PublisherHandler(roll, editions, finalisers[0], markers, progress, metrics)
         topic = [self._checked(number) for number in range(PARTITIONS)]
         positions = dict(await handler.assigned(dict.fromkeys(range(PARTITIONS))))
         while any(positions[number] < len(topic[number]) for number in positions) or not feed.at_end:
@@ -238,7 +255,12 @@ class MemoryRegister:
         await _judge(finalisers)
 
     def _finaliser(
-        self, feed: MemoryFeed, key: Ed25519PrivateKey, roll: RollStore, editions: EditionStore
+        self,
+        feed: MemoryFeed,
+        key: Ed25519PrivateKey,
+        roll: RollStore,
+        progress: ProgressStore,
+        editions: EditionStore,
     ) -> Finaliser:
         finaliser = Finaliser(
             self._settings,
@@ -246,6 +268,7 @@ class MemoryRegister:
             cast(CommandFeed, feed),
             self._files,
             roll,
+            progress,
             editions,
             cast(Outputs, self.topics),
             Metrics("publisher"),

@@ -17,6 +17,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from client.topics import ensure_topics
 from engines import Engines, LocalEngine
 from services.registration.app import create_app
+from shared.commands.fold import Message, State, fold
 from shared.contracts.topics import TOPICS, Topic
 from shared.crypto import signing
 from shared.process.settings import KafkaSettings, MarkerSettings, Settings
@@ -117,6 +118,14 @@ class Register:
         accepted = await self.read(Topic.ACCEPTED)
         ended = {each.partition for each in accepted if (each.key or b"").startswith(b"!marker/")}
         return ended == set(range(PARTITIONS))
+
+    async def commands_on_the_topic(self) -> State:
+        """What the commands come to with the broker's time stamps, which are part of the chain."""
+        messages = [
+            Message.of_record(each.offset, each.timestamp, each.headers, each.value)
+            for each in await self.read(Topic.COMMANDS)
+        ]
+        return fold(self.settings.register, messages, self.commands.resolve)
 
     async def read(self, topic: Topic) -> list[Record]:
         """All of a topic, in order within each partition."""

@@ -88,7 +88,7 @@ def _events() -> dict[str, dict[str, Any]]:
             "count": 19,
             "closed_at": "2026-10-20T17:02:11+07:00",
         },
-        EventType.MARKER: {"epoch": 1, "command_offset": 9},
+        EventType.MARKER: {"epoch": 1, "command_offset": 9, "as_of": 9, "audit_head": "0" * 64},
     }
 
 

@@ -14,10 +14,10 @@ from services.dedup.ledger import Appearance, Ledger
 from services.dedup.records import AcceptedRecord, read
 from services.dedup.store import CONFLICTS, ConflictStore
 from shared.commands.feed import CommandFeed
+from shared.commands.fold import Message
+from shared.commands.marker_reader import MarkerReader
 from shared.commands.state import State
-from shared.contracts.cloudevents import encode
-from shared.contracts.events import EventType
-from shared.contracts.identity import VersionId, canonical
+from shared.contracts.identity import VersionId
 from shared.contracts.outputs import Checked
 from shared.contracts.topics import Topic
 from shared.process.errors import StopService, TransientError
@@ -26,7 +26,12 @@ from shared.runtime.outputs import Outputs
 from shared.runtime.record import Output, Record
 from shared.store.progress import ProgressStore
 from tests.kit.accepted import accepted, voter
+from tests.kit.command_log import CommandLog
 from tests.kit.memory_mongo import MemoryMongo
+from tests.kit.memory_register import LATER, MemoryFiles
+
+COMMANDS = CommandLog().found().adopt_all()
+COMMANDS.cut_off(1)
 
 
 class Topics:
@@ -40,7 +45,7 @@ class Topics:
     def put(self, output: Output) -> Record:
         offset = sum(each.partition == output.partition for each in self.records)
         record = Record(
-            Topic.ACCEPTED.value, output.partition, offset, 1000, output.key, output.value, output.headers
+            Topic.ACCEPTED.value, output.partition, offset, LATER, output.key, output.value, output.headers
         )
         self.records.append(record)
         return record
@@ -60,7 +65,7 @@ class Feed:
 
     def __init__(self, topics: Topics, ledger: Ledger) -> None:
         self.matching = Matching(Matcher(load_model(default_model_bytes())), "0" * 64)
-        self.state = State("kh-test")
+        self.state = COMMANDS.state()
         self.behind = False
         self._topics, self._ledger = topics, ledger
 
@@ -79,8 +84,15 @@ class Feed:
     def is_claim(self, one: VersionId, other: VersionId) -> bool:
         return self.matching.matcher.is_claim(one, other)
 
-    async def wait_for_end(self) -> State:
+    async def wait_for_end(self, _timeout: float | None = None) -> State:
         return self.state
+
+    async def wait_until_read(self, _timeout: float) -> None:
+        return
+
+    @property
+    def unfolded(self) -> tuple[Message, ...]:
+        return ()
 
 
 async def _first_records(partitions: Iterable[int]) -> Mapping[int, str | None]:
@@ -94,16 +106,16 @@ class Worker:
         self.progress = ProgressStore(mongo.as_mongo(), "dedup", Topic.ACCEPTED.value, _first_records)
         feed, commands = cast(IndexFeed, self.feed), cast(CommandFeed, self.feed)
         keeper = ConflictKeeper(ConflictStore(mongo.as_mongo()), ledger, feed, commands, metrics)
-        self.handler = DedupHandler(feed, keeper, self.progress, cast(Outputs, topics), metrics)
+        markers = MarkerReader(commands, MemoryFiles(COMMANDS.files))
+        self.handler = DedupHandler(feed, keeper, markers, self.progress, cast(Outputs, topics), metrics)
 
     async def positions(self) -> Mapping[int, int]:
         return await self.progress.load([0, 1])
 
 
-def marker(epoch: int, partition: int) -> Output:
-    value = canonical({"epoch": epoch, "command_offset": 7})
-    headers = encode("rollstream/registration/tests", f"marker/{epoch}/{partition}", EventType.MARKER)
-    return Output(Topic.ACCEPTED.value, partition, f"!marker/{epoch}".encode(), value, headers)
+def marker(epoch: int, partition: int, **other: Any) -> Output:
+    record = COMMANDS.marker(epoch, partition, **other)
+    return Output(Topic.ACCEPTED.value, partition, record.key, record.value, record.headers)
 
 
 def claims_of(output: Output) -> list[str]:
@@ -158,6 +170,21 @@ async def test_a_marker_is_passed_on_as_it_came_and_only_after_all_before_it_in_
     ]
     [output] = topics.rounds[1]
     assert (output.value, output.headers, output.partition) == (passed.value, passed.headers, 0)
+
+
+@pytest.mark.parametrize(
+    "void", [{"name": "stranger"}, {"audit_head": "0" * 64}, {"as_of": 10**9}], ids=["name", "head", "as_of"]
+)
+async def test_a_marker_that_does_not_count_is_counted_and_not_passed_on(
+    topics: Topics, void: dict[str, Any]
+) -> None:
+    topics.put(marker(1, 0, **void))
+    worker = Worker(topics, MemoryMongo())
+    await worker.handler.assigned({0: None, 1: None})
+    await worker.handler.handle([each for each in topics.records if each.partition == 0])
+    assert [each.key for each in topics.sent] == [b"A-1"]
+    records = worker.handler._metrics.records
+    assert records.labels(outcome="void_marker")._value.get() == 1
 
 
 async def test_what_lies_below_the_committed_offset_is_not_sent_again_but_its_conflicts_are_stored(

@@ -1,6 +1,6 @@
 """Claims reach the store from checked records and from the records that follow them, bounded and joined."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
 import pytest
@@ -9,6 +9,9 @@ from services.publisher.editions import EditionStore
 from services.publisher.finalise import Finaliser
 from services.publisher.handler import CLAIMS_AT_ONCE, PublisherHandler
 from services.publisher.store import CLAIMS, EPOCHS, ROLL, RollStore
+from shared.commands.marker_reader import MarkerReader
+from shared.commands.markers import passed_marker
+from shared.contracts.events import Marker
 from shared.contracts.identity import claim_id
 from shared.contracts.outputs import MOST_CLAIMS
 from shared.contracts.topics import Topic
@@ -16,8 +19,12 @@ from shared.process.errors import StopService
 from shared.process.metrics import Metrics
 from shared.runtime.record import Output, Record
 from shared.store.progress import ProgressStore
-from tests.kit.checked_records import checked_output, claims_output, digest_of, marker_output
+from tests.kit.checked_records import checked_output, claims_output, digest_of
+from tests.kit.command_log import CommandLog
 from tests.kit.memory_mongo import MemoryMongo
+
+LOG = CommandLog().found().adopt_all()
+LOG.cut_off(1)
 
 
 class Desk:
@@ -37,7 +44,12 @@ class Desk:
         progress = ProgressStore(mongo, "publisher", Topic.CHECKED.value, _first_records)
         finaliser = cast(Finaliser, _Nobody())
         self.handler = PublisherHandler(
-            RollStore(mongo), EditionStore(mongo), finaliser, progress, Metrics("publisher")
+            RollStore(mongo),
+            EditionStore(mongo),
+            finaliser,
+            cast(MarkerReader, _EveryMarker()),
+            progress,
+            Metrics("publisher"),
         )
 
     async def read(self, *outputs: Output) -> None:
@@ -50,6 +62,11 @@ class Desk:
 
     def claims(self) -> dict[str, int]:
         return {each["_id"]: each["epoch"] for each in self.mongo.dump().get(CLAIMS, [])}
+
+
+class _EveryMarker:
+    async def valid(self, records: Sequence[Record]) -> list[Marker | None]:
+        return [Marker.model_validate_json(record.value or b"") for record in records]
 
 
 class _Nobody:
@@ -91,7 +108,7 @@ async def test_a_flood_of_claims_is_written_in_pieces_all_before_the_end_of_the_
         claims_output("a", 0, others[start : start + MOST_CLAIMS])
         for start in range(0, len(others), MOST_CLAIMS)
     ]
-    await desk.read(*records, marker_output(1, 0, 7))
+    await desk.read(*records, passed_marker(LOG.marker(1, 0), Topic.CHECKED))
     assert len(desk.claims()) == len(others)
     sizes = [size for collection, size in desk.written if collection == CLAIMS]
     assert max(sizes) < CLAIMS_AT_ONCE + MOST_CLAIMS

@@ -1,8 +1,9 @@
 """Publishing survives a crash or a pause at any moment: equal bytes, or nothing."""
 
 import asyncio
+import itertools
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
 import pytest
@@ -12,18 +13,19 @@ from services.publisher.editions import EditionStore
 from services.publisher.finalise import CAUSES, Abandoned, Finaliser
 from services.publisher.handler import PublisherHandler
 from services.publisher.registrations import Registration
-from services.publisher.store import RollStore
+from services.publisher.store import EpochEnd, RollStore
 from shared.commands.feed import CommandFeed
+from shared.commands.marker_reader import MarkerReader
 from shared.commands.state import State, Verdict
 from shared.contracts.topics import Topic
 from shared.crypto import signing
-from shared.process.errors import StopService, TransientError
+from shared.process.errors import StopService, StoreRolledBack, TransientError
 from shared.process.metrics import Metrics
 from shared.process.settings import KafkaSettings, Settings
 from shared.runtime.outputs import Outputs
 from shared.runtime.record import Output, Record
 from shared.store.progress import ProgressStore
-from tests.kit.checked_records import checked_output, marker_output
+from tests.kit.checked_records import checked_output
 from tests.kit.command_log import REGISTER, CommandLog, key_of
 from tests.kit.memory_mongo import MemoryMongo
 from tests.kit.memory_register import MemoryFeed, MemoryFiles, MemoryTopics, _Manifests
@@ -43,6 +45,7 @@ class Desk:
     def __init__(self) -> None:
         self.commands = CommandLog().found().adopt_all(stations=STATIONS)
         self.topics = MemoryTopics()
+        self.offsets = [itertools.count() for _ in range(PARTITIONS)]
         self.mongo = MemoryMongo()
         self.editions = EditionStore(self.mongo.as_mongo())
         self.settings = Settings(register=REGISTER, kafka=KafkaSettings(partitions=PARTITIONS))
@@ -50,15 +53,13 @@ class Desk:
     def finaliser(
         self, outputs: MemoryTopics | None = None, roll: RollStore | None = None, key: str = "signer"
     ) -> Finaliser:
-        feed = MemoryFeed(REGISTER, self._log(), MemoryFiles(self.commands.files))
-        while not feed.at_end:
-            feed.fold_one()
         made = Finaliser(
             self.settings,
             key_of(key),
-            cast(CommandFeed, feed),
+            cast(CommandFeed, self.feed()),
             MemoryFiles(self.commands.files),
             roll or RollStore(self.mongo.as_mongo()),
+            self.progress(),
             self.editions,
             cast(Outputs, outputs or self.topics),
             Metrics("publisher"),
@@ -67,28 +68,51 @@ class Desk:
         made.hold(True)
         return made
 
+    def feed(self) -> MemoryFeed:
+        feed = MemoryFeed(REGISTER, self._log(), MemoryFiles(self.commands.files))
+        while not feed.at_end:
+            feed.fold_one()
+        return feed
+
+    def progress(self) -> ProgressStore:
+        return ProgressStore(self.mongo.as_mongo(), "publisher", Topic.CHECKED.value, _no_first_records)
+
     def _log(self) -> Iterable[LogRecord]:
         for headers, message in zip(self.commands.headers, self.commands.messages, strict=True):
             yield LogRecord(0, message.offset, message.timestamp, b"k", message.value, headers)
 
-    async def read(self, *outputs: Output) -> None:
-        """As the consumer does."""
+    async def read(self, *records: Record, roll: RollStore | None = None) -> None:
+        """As the consumer does that begins where the store is."""
         mongo = self.mongo.as_mongo()
-        progress = ProgressStore(mongo, "publisher", Topic.CHECKED.value, _no_first_records)
-        roll = RollStore(mongo)
-        handler = PublisherHandler(roll, self.editions, self.finaliser(), progress, Metrics("publisher"))
-        await handler.handle(
-            [Record(each.topic, each.partition, 0, 0, each.key, each.value, each.headers) for each in outputs]
+        markers = MarkerReader(cast(CommandFeed, self.feed()), MemoryFiles(self.commands.files))
+        progress = self.progress()
+        handler = PublisherHandler(
+            roll or RollStore(mongo), self.editions, self.finaliser(), markers, progress, Metrics("publisher")
         )
+        await handler.assigned(dict.fromkeys(range(PARTITIONS)))
+        await handler.handle(records)
 
     async def epoch(self, epoch: int, *records: tuple[str, int, dict[str, Any]]) -> None:
-        await self.read(
+        outputs = [
+            checked_output(each, offset, PARTITIONS, epoch=epoch, **more) for each, offset, more in records
+        ]
+        await self.read(*self.records(epoch, outputs))
+
+    def records(self, epoch: int, outputs: Iterable[Output]) -> list[Record]:
+        """Records of an epoch and its markers, as they lie on the checked records from now on."""
+        return [
+            *(self._next(each.partition, each) for each in outputs),
             *(
-                checked_output(each, offset, PARTITIONS, epoch=epoch, **more)
-                for each, offset, more in records
+                self._next(each, self.commands.marker(epoch, each, topic=Topic.CHECKED, later=5_000))
+                for each in range(PARTITIONS)
             ),
-            *(marker_output(epoch, partition, 0) for partition in range(PARTITIONS)),
-        )
+        ]
+
+    def _next(self, partition: int, what: Output | Record) -> Record:
+        """At the end of its partition of the checked records."""
+        offset = next(self.offsets[partition])
+        timestamp = what.timestamp if isinstance(what, Record) else 0
+        return Record(what.topic, partition, offset, timestamp, what.key, what.value, what.headers)
 
     def sent(self) -> dict[bytes | None, set[bytes | None]]:
         """What lies on the topics, by key: one value each, however often."""
@@ -121,6 +145,34 @@ async def first_version() -> Desk:
     desk.commands.finalise()
     await desk.epoch(1, *FIRST)
     return desk
+
+
+class DroppedAtTheEnd(RollStore):
+    """Its database is dropped before the end of an epoch is stored."""
+
+    def __init__(self, mongo: MemoryMongo) -> None:
+        super().__init__(mongo.as_mongo())
+        self._dropped = mongo
+
+    async def end_epochs(self, ends: Sequence[EpochEnd]) -> None:
+        self._dropped.collections.clear()
+        await super().end_epochs(ends)
+
+
+async def test_an_end_that_was_stored_into_a_new_store_counts_when_that_has_all_before_it() -> None:
+    desk = Desk()
+    desk.commands.cut_off(1)
+    desk.commands.finalise()
+    records = desk.records(1, [checked_output(each, at, PARTITIONS, **more) for each, at, more in FIRST])
+    with pytest.raises(StoreRolledBack):
+        await desk.read(*records, roll=DroppedAtTheEnd(desk.mongo))
+    assert desk.mongo.dump()["roll_epochs"] and not desk.mongo.dump().get("roll")
+    for number in range(len(records)):  # one record at a time, as a new process reads them
+        await desk.finaliser()._judge_all()
+        assert desk.sent() == {}, number
+        await desk.read(records[number])
+    await desk.finaliser()._judge_all()
+    assert desk.sent() == await expected_first()
 
 
 class Breaks(MemoryTopics):

@@ -11,10 +11,12 @@ from services.registration.rebuild import Rebuild
 from services.registration.references import References
 from services.registration.store import REGISTRATIONS, Store
 from shared.commands.feed import CommandFeed
+from shared.commands.marker_reader import MarkerReader
 from shared.contracts.events import EventType
 from shared.contracts.topics import Topic
 from shared.process.errors import StoreRolledBack
 from shared.process.metrics import Metrics
+from shared.reference.files import ReferenceStore
 from shared.runtime.dead_letters import DeadLetterLimit
 from shared.runtime.outputs import Outputs
 from shared.runtime.record import Output, Record
@@ -87,7 +89,7 @@ def handler_on(
             progress=progress,
             outputs=cast(Outputs, outputs),
             rebuild=Rebuild(progress, group_offsets),
-            commands=cast(CommandFeed, None),
+            markers=MarkerReader(cast(CommandFeed, None), cast(ReferenceStore, None)),
             references=cast(References, _References()),
             holdings=Holdings(),
             dead_letters=DeadLetterLimit(10, 10),

@@ -14,11 +14,12 @@ from services.registration.batches import BatchChanges, receipt
 from services.registration.domain import Accepted, Reference, Rejected
 from services.registration.fold import BatchFold
 from services.registration.intake import DeadLetter, Incoming, read
-from services.registration.markers import Epochs, valid_marker
-from services.registration.outcomes import Ended, Result, Settled, Void
+from services.registration.markers import Epochs
+from services.registration.outcomes import Ended, Repeated, Result, Settled, Void
 from services.registration.outputs import OutputBuilder
 from services.registration.registrations import Registration
 from shared.commands.fold import Message, fold
+from shared.commands.markers import counts, read_marker
 from shared.contracts.topics import Topic, partition_for
 from shared.reference.files import parse_gazetteer, parse_stations
 from shared.reference.gazetteer_export import export_gazetteer
@@ -108,10 +109,14 @@ def settle(builder: LogBuilder, stream: Stream) -> dict[tuple[int, int], Settled
         if isinstance(found, DeadLetter):
             results[record.partition, record.offset] = found
         elif found.is_marker:
-            marker = valid_marker(found, record, epochs[record.partition].of(record.offset), state)
-            results[record.partition, record.offset] = Ended(marker) if marker else Void()
-            if marker:
-                epochs[record.partition].end(marker.epoch, record.offset)
+            signed = read_marker(record)
+            if signed is None or not counts(signed, state):
+                results[record.partition, record.offset] = Void()
+            elif signed.marker.epoch < epochs[record.partition].of(record.offset):
+                results[record.partition, record.offset] = Repeated(signed.marker)
+            else:
+                results[record.partition, record.offset] = Ended(signed.marker)
+                epochs[record.partition].end(signed.marker.epoch, record.offset)
     batch = BatchFold(
         [each for each in incoming.values() if isinstance(each, Incoming) and not each.is_marker],
         lambda partition, offset: epochs[partition].of(offset),
@@ -182,7 +187,7 @@ def test_accepted_and_rejected_records_have_the_reference_models_bytes(judged: J
 def test_receipts_are_the_reference_models(judged: Judged) -> None:
     changes = BatchChanges()
     for each in judged.settled.values():
-        if each.incoming is not None and not isinstance(each.result, DeadLetter | Ended | Void):
+        if each.incoming is not None and not isinstance(each.result, DeadLetter | Ended | Repeated | Void):
             changes.note(each.incoming, each.result, answer=True)
     found = {}
     for batch_id, change in changes.by_id.items():
