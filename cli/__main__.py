@@ -9,6 +9,7 @@ import typer
 from cli import (
     capture_commands,
     dead_letter_commands,
+    find_commands,
     officer_commands,
     roll_commands,
     status_commands,
@@ -39,6 +40,7 @@ __all__ = [
     "app",
     "capture_commands",
     "dead_letter_commands",
+    "find_commands",
     "main",
     "officer_commands",
     "roll_commands",

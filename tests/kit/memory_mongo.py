@@ -1,5 +1,6 @@
 """As much of MongoDB as the stores use, in memory and deterministic, in place of `Mongo`."""
 
+import re
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
 from typing import Any, cast
@@ -66,7 +67,10 @@ class _Cursor:
         self.found = found
 
     def sort(self, name: str, direction: int = 1) -> "_Cursor":
-        self.found.sort(key=lambda each: each[name], reverse=direction < 0)
+        # MongoDB sorts what is missing or null before everything else.
+        self.found.sort(
+            key=lambda each: (each.get(name) is not None, each.get(name) or 0), reverse=direction < 0
+        )
         return self
 
     def limit(self, most: int) -> "_Cursor":
@@ -142,6 +146,7 @@ def _agrees(value: Any, asked: Any) -> bool:
         "$lte": lambda bound: value <= bound,
         "$gte": lambda bound: value >= bound,
         "$in": lambda bound: value in bound,
+        "$regex": lambda pattern: re.search(pattern, value) is not None,
     }
     if "$exists" in asked:
         return (value is not None) is asked["$exists"]
