@@ -2,11 +2,12 @@
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
 from client.topics import partitions_of
+from demo.groups import connected
 from shared.contracts.cloudevents import header
 from shared.contracts.topics import Topic
 from shared.process.settings import Settings
@@ -99,6 +100,27 @@ def true_pairs(people: Mapping[str, str]) -> set[Pair]:
     for registration_id in sorted(people):
         of_person.setdefault(people[registration_id], []).append(registration_id)
     return {pair for group in of_person.values() for pair in combinations(group, 2)}
+
+
+@dataclass(frozen=True, slots=True)
+class StandingTwice:
+    """`people` who stand more than once on the lists; `missed` those of them whom no officer was asked about:
+    no chain of claims joins two of their registrations that stand."""
+
+    people: set[str]
+    missed: set[str]
+
+
+def standing_twice(
+    standing: Iterable[str], people: Mapping[str, str], claimed: Iterable[Pair]
+) -> StandingTwice:
+    """Who is on the lists more than once, by the truth, given the pairs that matching claimed."""
+    same = [pair for pair in claimed if people[pair[0]] == people[pair[1]]]
+    group_of = {each: number for number, group in enumerate(connected(same)) for each in group}
+    twice = true_pairs({each: people[each] for each in standing})
+    joined = {people[one] for one, other in twice if one in group_of and group_of[one] == group_of.get(other)}
+    on_two = {people[one] for one, _ in twice}
+    return StandingTwice(on_two, on_two - joined)
 
 
 def outcome_table(

@@ -36,12 +36,13 @@ LEFT_BY_THE_LAST = ("stream", "register", "logs", "lists")
 
 COURSE = (
     ("Capturing: a burst, then an open loop of 50 events a second", steps.capture),
-    ("Accounting for every event", steps.account),
     ("Cut-off of epoch 1, and a roll that is asked for too early", steps.cut_off_and_ask_too_early),
-    ("Holding the claims against the truth", steps.match),
     ("Two officers decide every conflict", steps.decide),
     ("Finalising the roll", steps.publish),
     ("Verifying every list from the topic with the public key only", steps.verify_lists),
+    ("Capturing after the cut-off: epoch 2, whose conflicts stay open", steps.capture_after_the_cut_off),
+    ("Accounting for every event of both epochs", steps.account),
+    ("Holding the claims against the truth", steps.match),
     ("Reading the metrics", checks.read_metrics),
 )
 
@@ -121,10 +122,14 @@ def demo_environment(directory: Path, engines: Mapping[str, str]) -> dict[str, s
 
 
 def write_environment(path: Path, environment: Mapping[str, str]) -> None:
-    """What another terminal needs to use `rollstream` on the running demo; for its owner only."""
+    """What another terminal needs to use `rollstream` on the running demo; for its owner only.
+
+    `KEYS` is no setting: it names the folder of the officers' keys in the commands that the demo suggests.
+    """
     path.unlink(missing_ok=True)
     path.touch(mode=0o600)
     lines = [f"export {name}={shlex.quote(value)}\n" for name, value in environment.items()]
+    lines.append(f"export KEYS={shlex.quote(str(path.parent.absolute() / 'register/keys'))}\n")
     lines.append(f'export PATH={shlex.quote(str(Path(sys.executable).parent))}:"$PATH"\n')
     path.write_text("".join(lines))
 
@@ -171,7 +176,9 @@ def make_register(
     `stations` is a stations file to take instead of the stream's own.
     """
     out.print(f"Generating {events:,} events over the gazetteer of Cambodia, seed {seed} …")
-    stream = generate_stream(events=events, seed=seed, partitions=settings.kafka.partitions, rates=DEMO_RATES)
+    stream = generate_stream(
+        events=events, seed=seed, partitions=settings.kafka.partitions, rates=DEMO_RATES, cut_off=True
+    )
     write_stream(stream, directory / "stream")
     if stations is not None:
         (directory / "stream/stations.csv").write_text(stations)

@@ -21,8 +21,20 @@ from simulator.stream import Stream
 _Result = TypeVar("_Result")
 
 
+ROLL = "2027-commune"
+
+
 class DemoFailed(Exception):
     """What went wrong, and where to look."""
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A conflict to decide: which registration to keep, None for two people; `why` tells the truth."""
+
+    conflict: str
+    keep: str | None
+    why: str
 
 
 @dataclass(slots=True)
@@ -30,7 +42,7 @@ class Demo:
     """The running system, the stream and what was measured so far.
 
     `places` says where each line lies, by its index; `highest` are the metrics' highest values so far;
-    `figures` are those of the report.
+    `figures` are those of the report, `example` a conflict that is left open.
     """
 
     settings: Settings
@@ -41,6 +53,7 @@ class Demo:
     places: list[Place] = field(default_factory=list)
     highest: Highest = field(default_factory=dict)
     figures: dict[str, Any] = field(default_factory=dict)
+    example: Example | None = None
 
     async def bounded(self, what: str, waiting: Awaitable[_Result], seconds: float = 180) -> _Result:
         """Wait for a step, watching that no service ends meanwhile. Raises DemoFailed, ServiceFailed."""

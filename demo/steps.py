@@ -8,14 +8,12 @@ from typing import Any
 from client.lists import Follower
 from client.verify import load_keys, verify_paths
 from demo import measure, sending
-from demo.groups import connected
 from demo.officers import Known, decisions
-from demo.state import Demo, DemoFailed
+from demo.state import ROLL, Demo, DemoFailed, Example
 from demo.waiting import epoch_complete, published, settled, verdicts_of
 from demo.watch import until_moved
 from shared.contracts.commands import CommandType
 
-ROLL = "2027-commune"
 OPEN_LOOP_RATE = 50
 """Events a second, those of the design's budget: p99 from capture to checked ≤ 1 s."""
 
@@ -25,8 +23,8 @@ OPEN_CONFLICTS, BLOCKED = "rollstream_open_conflicts", "rollstream_finalised_blo
 
 
 async def capture(demo: Demo) -> None:
-    """Send the stream: a burst whose rate is that of the whole flow, then the rest at a fixed rate."""
-    lines = demo.stream.lines
+    """Send epoch 1: a burst whose rate is that of the whole flow, then the rest at a fixed rate."""
+    lines = demo.stream.lines[: demo.stream.first_epoch]
     burst, rest = lines[:-OPEN_LOOP_EVENTS], lines[-OPEN_LOOP_EVENTS:]
     began = time.monotonic()
     demo.places += await sending.burst(demo.settings, burst)
@@ -38,6 +36,20 @@ async def capture(demo: Demo) -> None:
     seconds = await measure.latencies(demo.settings, sent)
     demo.figures["latency_p50_ms"] = round(1000 * measure.quantile(seconds, 0.50))
     demo.figures["latency_p99_ms"] = round(1000 * measure.quantile(seconds, 0.99))
+
+
+async def capture_after_the_cut_off(demo: Demo) -> None:
+    """Send the rest of the stream, which belongs to epoch 2; its conflicts are left to be tried on."""
+    demo.places += await sending.burst(demo.settings, demo.stream.lines[demo.stream.first_epoch :])
+    await demo.bounded("all services to be done", settled(demo.settings))
+    demo.figures["second_epoch"] = len(demo.stream.lines) - demo.stream.first_epoch
+    demo.figures["open_conflicts"] = len(await _conflicts(demo, {"status": "open"}))
+    surest = await demo.mongo.collection("conflicts").find_one({"status": "open"}, sort=[("probability", -1)])
+    if surest:
+        one, other = (version["registration_id"] for version in surest["pair"])
+        same = demo.stream.people[one] == demo.stream.people[other]
+        why = f"by the truth file {'one person' if same else 'two people'}"
+        demo.example = Example(surest["_id"], one if same else None, why)
 
 
 async def account(demo: Demo) -> None:
@@ -147,17 +159,14 @@ async def verify_lists(demo: Demo) -> None:
         for path in (version / "lists").glob("*.json")
         for entry in json.loads(path.read_bytes())["entries"]
     ]
-    people = demo.stream.people
-    twice = measure.true_pairs({each: people[each] for each in standing})
-    same = [pair for pair in await _conflicts(demo, {"status": {"$ne": "void"}}) if _one_person(demo, pair)]
-    group_of = {each: number for number, group in enumerate(connected(same)) for each in group}
-    on_two = {people[one] for one, other in twice if one in group_of and group_of[one] == group_of.get(other)}
+    claimed = await _conflicts(demo, {"status": {"$ne": "void"}})
+    twice = measure.standing_twice(standing, demo.stream.people, claimed)
     demo.figures |= {
         "lists": report.lists,
         "entries": report.entries,
         "verified": report.lists - len(bad) if report.whole else 0,
-        "people_on_two_lists": len(on_two),
-        "people_missed": len({people[one] for one, _ in twice} - on_two),
+        "people_on_two_lists": len(twice.people),
+        "people_missed": len(twice.missed),
     }
 
 
@@ -175,7 +184,3 @@ async def _conflicts(demo: Demo, query: dict[str, Any]) -> list[measure.Pair]:
     documents = await demo.mongo.collection("conflicts").find(query, {"pair": 1}).to_list(None)
     pairs = [[version["registration_id"] for version in document["pair"]] for document in documents]
     return [measure.ordered(one, other) for one, other in pairs]
-
-
-def _one_person(demo: Demo, pair: measure.Pair) -> bool:
-    return demo.stream.people[pair[0]] == demo.stream.people[pair[1]]

@@ -5,6 +5,7 @@ import contextlib
 import json
 import re
 import signal
+from asyncio.subprocess import PIPE
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ FIGURES = {
     *("events", "accepted", "ignored", "rejected", "dead_lettered", "unaccounted", "wrong_outcome"),
     *("true_pairs", "found_pairs", "precision", "recall", "lists", "entries", "verified"),
     *("people_on_two_lists", "people_missed", "events_per_second", "latency_p50_ms", "latency_p99_ms"),
+    *("second_epoch", "open_conflicts"),
     "seconds",
 }
 """What scripts read of a demo, at least."""
@@ -27,8 +29,8 @@ async def test_a_demo_keeps_its_promises_writes_its_figures_and_stays_up(tmp_pat
     process = await Terminal({}, tmp_path).start(*words)
     assert process.stdout is not None
     told = ""
-    async with asyncio.timeout(120):
-        while "Try, in another terminal" not in told:
+    async with asyncio.timeout(150):
+        while " lists --out" not in told:
             line = await process.stdout.readline()
             assert line, told
             told += line.decode()
@@ -40,9 +42,34 @@ async def test_a_demo_keeps_its_promises_writes_its_figures_and_stays_up(tmp_pat
     [address] = re.findall(r"dedup +(http://\S+)/metrics", told)
     dedup = RunningService("dedup", address, tmp_path, process)
     assert "rollstream_index_versions" in await dedup.get("/metrics")
+    assert figures["open_conflicts"] > 0
+    await _what_is_suggested_works(tmp_path, told.partition("Try, in another terminal")[2])
     process.send_signal(signal.SIGINT)
     await process.communicate()
     assert process.returncode == 0
+
+
+async def _what_is_suggested_works(directory: Path, suggestions: str) -> None:
+    """Types each command as it was printed, with the ID that the one before has printed."""
+    commands = re.findall(r"^  ((?:source|rollstream) .*)$", suggestions, re.MULTILINE)
+    assert len(commands) >= 10
+    settings, proposed = commands.pop(0).replace("source", "."), ""
+    second = directory / "demo/lists/2027-commune/2"
+    for command in commands:
+        # What a person waits for is there a moment later.
+        for _ in range(30):
+            typed = command.replace(" ID ", f" {proposed} ")
+            shell = await asyncio.create_subprocess_shell(
+                f"{settings} && {typed}", cwd=directory, stdout=PIPE, stderr=PIPE
+            )
+            out, err = (each.decode() for each in await shell.communicate())
+            if shell.returncode == 0 and (" lists --out" not in command or second.is_dir()):
+                break
+            await asyncio.sleep(0.5)
+        assert shell.returncode == 0, (typed, out, err)
+        if found := re.search(r"rollstream approve (\S+)", out):
+            proposed = found[1]
+    assert second.is_dir()
 
 
 async def test_engines_name_themselves_and_keep_what_was_written(tmp_path: Path) -> None:

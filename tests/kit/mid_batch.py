@@ -9,6 +9,7 @@ from aiokafka import TopicPartition
 
 from demo import steps
 from demo.measure import read_all
+from demo.state import ROLL
 from demo.waiting import GROUPS, group_lags
 from shared.contracts.topics import Topic
 from shared.runtime.clients import make_reader
@@ -147,7 +148,7 @@ async def freeze_while_publishing(register: Pipeline) -> "asyncio.Task[None]":
     finally:
         await reader.stop()
     manifests = {record.key for record in await read_all(register.demo.settings, Topic.MANIFESTS)}
-    assert f"{steps.ROLL}/1".encode() not in manifests, "the version was published before"
+    assert f"{ROLL}/1".encode() not in manifests, "the version was published before"
     return finalising
 
 

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from demo.checks import MOVED, SHOWN, broken_promises
-from demo.measure import class_table
+from demo.measure import class_table, standing_twice
+from demo.report import in_words
 from demo.watch import note, samples
 from shared.process.metrics import METRICS
 from simulator import DEMO_RATES, generate_stream
@@ -13,7 +14,8 @@ from simulator import DEMO_RATES, generate_stream
 GOOD: dict[str, Any] = {
     "unaccounted": 0,
     "wrong_outcome": 0,
-    "people_on_two_lists": 0,
+    "people_on_two_lists": 2,
+    "people_missed": 2,
     "precision": 0.9,
     "recall": 0.8,
     "lists": 3,
@@ -31,7 +33,7 @@ def test_a_demo_that_keeps_its_promises_is_good() -> None:
     [
         {"unaccounted": 1},
         {"wrong_outcome": 1},
-        {"people_on_two_lists": 1},
+        {"people_on_two_lists": 3},
         {"precision": 0.89},
         {"recall": 0.79},
         {"verified": 2},
@@ -65,6 +67,40 @@ def test_a_gauge_that_is_back_at_0_has_moved() -> None:
         note(highest, "dedup", samples(text))
     note(highest, "publisher", samples("# TYPE g gauge\ng 0\n"))
     assert highest == {("dedup", "g"): 2, ("publisher", "g"): 0}
+
+
+PEOPLE = {"a1": "a", "a2": "a", "a3": "a", "b1": "b", "b2": "b", "c1": "c"}
+
+
+def test_a_person_whom_matching_missed_is_on_two_lists_and_missed() -> None:
+    twice = standing_twice(["a1", "b1", "b2", "c1"], PEOPLE, [("a1", "a2")])
+    assert (twice.people, twice.missed) == ({"b"}, {"b"})
+
+
+def test_a_person_who_was_claimed_and_stands_twice_is_on_two_lists_and_not_missed() -> None:
+    """Also where only a third registration connects the two."""
+    twice = standing_twice(["a1", "a3"], PEOPLE, [("a1", "a2"), ("a2", "a3")])
+    assert (twice.people, twice.missed) == ({"a"}, set())
+
+
+def test_a_claim_between_two_people_joins_nobody() -> None:
+    twice = standing_twice(["b1", "b2"], PEOPLE, [("b1", "c1"), ("b2", "c1")])
+    assert (twice.people, twice.missed) == ({"b"}, {"b"})
+
+
+@pytest.mark.parametrize(
+    ("on_two_lists", "missed", "told"),
+    [
+        (0, 0, ["Matching missed nobody who is on the lists", "Nobody about whom officers decided"]),
+        (3, 3, ["3 people are on two lists because matching missed", "Nobody about whom officers decided"]),
+        (4, 3, ["3 people are on two lists because matching missed", "1 people are on two lists although"]),
+    ],
+)
+def test_people_on_two_lists_are_told_by_why(on_two_lists: int, missed: int, told: list[str]) -> None:
+    figures = {"people_on_two_lists": on_two_lists, "people_missed": missed}
+    said = in_words({**figures, "second_epoch": 200, "open_conflicts": 40})[0]
+    for each in told:
+        assert each in said
 
 
 def test_precision_and_recall_of_each_class_are_told_by_the_truth() -> None:
