@@ -4,7 +4,7 @@ import unicodedata
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from client.tables import cells, fold, table
@@ -31,6 +31,7 @@ def test_no_line_of_a_table_is_wider_than_the_terminal(rows: list[tuple[str, str
 
 @given(KHMER)
 def test_folding_loses_nothing_and_never_parts_a_mark_or_a_subscript_from_its_letter(text: str) -> None:
+    assume("\u17d2 " not in text)  # the sign of a subscript before a space has no subscript to lose
     lines = fold(text, 6)
     assert "".join(lines).replace(" ", "") == text.replace(" ", "")
     for before, line in pairwise(lines):
