@@ -1,6 +1,7 @@
 """`rollstream adopt`: reference data are checked, kept under their SHA-256 and proposed."""
 
 from pathlib import Path
+from typing import Any
 
 from cli.app import settings
 from cli.proposing import propose, send
@@ -31,11 +32,13 @@ def send_first(file: Path, as_json: bool) -> None:
 
 
 def adopt_file(
-    kind: str, file: Path | None, version: str, officer: str, key: Path | None, as_json: bool
+    kind: str, file: Path | None, version: str, officer: str, key: Path | None, lost: bool, as_json: bool
 ) -> None:
-    """Propose that a file be in force."""
+    """Propose that a file be in force; `lost`: it replaces a signing key that is lost."""
     if kind not in REFERENCE_KINDS or file is None:
         fail(f"say what to adopt: rollstream adopt {'|'.join(REFERENCE_KINDS)} FILE --version NAME")
+    if lost and kind != "signing_key":
+        fail("--lost is for a signing_key: the new one also signs what the lost one left unpublished")
     if not officer or key is None:
         fail("say who you are: --officer NAME --key PEM")
     store = ReferenceStore(settings().reference_dir)
@@ -48,7 +51,9 @@ def adopt_file(
         fail(f"{error.filename}: {error.strerror}. Mend that and run the command again.")
     except ValueError as error:
         fail(f"{error}. Mend the file and run the command again.")
-    data = {"kind": kind, "version": version or sha256[:12], "sha256": sha256}
+    data: dict[str, Any] = {"kind": kind, "version": version or sha256[:12], "sha256": sha256}
+    if lost:
+        data["lost"] = True
     also = f"Every service needs {sha256} in its ROLLSTREAM_REFERENCE_DIR, or waits for it.\n"
     warnings = _judged(list(store.officers(sha256).values())) if kind == "officers" else []
     propose(officer, key, CommandType.ADOPTED, data, as_json, also, warnings)

@@ -1,12 +1,11 @@
 """`rollstream approve`: who approves sees what it is and who proposed it."""
 
-import asyncio
 import json
 from pathlib import Path
 from typing import Any
 
 from cli.app import settings
-from cli.proposing import send, signer_of
+from cli.proposing import proposal_of, send, signer_of
 from client import commands
 from client.commands import CommandNotSent, SignedCommand
 from client.output import fail, show
@@ -18,9 +17,8 @@ def approve(command_id: str, officer: str, key: Path, reason: str, as_json: bool
     """Approve another officer's command: with that it takes effect."""
     signer = signer_of(officer, key)
     current = settings()
-    records = asyncio.run(commands.read(current))
     try:
-        command = commands.find(records, command_id)
+        command, folded = proposal_of(command_id)
         proposed_by = (header(command.headers, OFFICER_HEADER) or b"").decode("utf-8", "replace")
         if proposed_by == officer:  # known even where the officers file is missing
             fail(f"{officer} proposed it: another officer must approve")
@@ -28,7 +26,7 @@ def approve(command_id: str, officer: str, key: Path, reason: str, as_json: bool
     except CommandNotSent as error:
         fail(str(error))
     data = _readable(command.value)
-    sent = send([message], records, _unseen(current.reference_dir, command, data))
+    sent = send([message], folded, _unseen(current.reference_dir, command, data))
     approved = {"type": command.type, "proposed_by": proposed_by, "data": data}
     show(
         {

@@ -1,4 +1,4 @@
-"""Commands of officers: adopt, cut-off, decide, reverse, finalise, approve."""
+"""Commands of officers: adopt, cut-off, decide, reverse, finalise, approve, withdraw."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,7 +17,7 @@ Subject = Annotated[
 Other = Annotated[str, typer.Argument(metavar="REGISTRATION", help="The other one: no conflict is needed.")]
 Why = Annotated[str, typer.Option("--reason", help="Why; kept with the decision for good.")]
 
-KINDS = "gazetteer | stations | model | officers | signing_key"
+KINDS = "gazetteer | stations | model | officers | signing_key | devices"
 """What can be adopted; a test compares it with the contract's kinds, which cost an import."""
 
 
@@ -28,6 +28,7 @@ def adopt(
     version: Annotated[str, typer.Option(help="Its name among the versions of its kind.")] = "",
     officer: Annotated[str, typer.Option("--officer", help="Your name in the officers file.")] = "",
     key: Annotated[Path | None, typer.Option("--key", help="Your private key in PEM.")] = None,
+    lost: Annotated[bool, typer.Option("--lost", help="Of a signing key: the one before is lost.")] = False,
     first: Annotated[Path | None, typer.Option(help="Send the adoptions that `init` signed.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -40,7 +41,7 @@ def adopt(
     if first is not None:
         send_first(first, as_json)
     else:
-        adopt_file(kind, file, version, officer, key, as_json)
+        adopt_file(kind, file, version, officer, key, lost, as_json)
 
 
 @app.command("cut-off")
@@ -145,5 +146,22 @@ def approve(
 ) -> None:
     """Approve another officer's proposal, so that it takes effect."""
     from cli.approving import approve as run
+
+    run(command_id, officer, key, reason, as_json)
+
+
+@app.command()
+def withdraw(
+    command_id: Annotated[str, typer.Argument(help="The proposal's id, or how it begins.")],
+    officer: OfficerName,
+    key: Key,
+    reason: Why = "withdrawn",
+    as_json: Json = False,
+) -> None:
+    """Take your own proposal back.
+
+    An approver returns another officer's proposal in the same way.
+    """
+    from cli.withdrawing import withdraw as run
 
     run(command_id, officer, key, reason, as_json)

@@ -12,12 +12,12 @@ from typing import Any
 from cli.app import settings
 from client import commands, foresight
 from client.commands import CommandNotSent, SignedCommand, Signer
+from client.foresight import Folded
 from client.output import fail, show
-from client.status import read_conflict, read_registrations
+from client.status import UnknownVersion, read_conflict, read_registrations, with_communes
 from shared.contracts.commands import CommandType
 from shared.crypto import signing
 from shared.reference.files import ReferenceStore
-from shared.runtime.record import Record
 
 
 def signer_of(officer: str, key: Path) -> Signer:
@@ -49,15 +49,14 @@ class Sent:
         return "".join(f"Warning: {each}.\n" for each in self.warnings)
 
 
-def send(
-    messages: list[SignedCommand], records: list[Record] | None = None, warnings: Sequence[str] = ()
-) -> Sent:
-    """Send what nothing refuses; `records` are what lies on the topic, if that was read already."""
+def send(messages: list[SignedCommand], folded: Folded | None = None, warnings: Sequence[str] = ()) -> Sent:
+    """Send what nothing refuses; `folded` is what lies on the topic, if that was read already."""
     current = settings()
     try:
-        lying = asyncio.run(commands.read(current)) if records is None else records
         store = ReferenceStore(current.reference_dir)
-        unchecked = foresight.check(current.register, lying, messages, store.read)
+        if folded is None:
+            folded = foresight.fold_all(current, asyncio.run(commands.read(current)), store.read)
+        unchecked = foresight.check(folded, messages, store.read)
     except CommandNotSent as error:
         fail(str(error))
     told = [*warnings, *([unchecked] if unchecked else [])]
@@ -88,6 +87,14 @@ def propose(
     )
 
 
+def proposal_of(command_id: str) -> tuple[SignedCommand, Folded]:
+    """The proposal whose id is or begins so, and what lies on the topic. Raises CommandNotSent."""
+    current = settings()
+    records = asyncio.run(commands.read(current))
+    folded = foresight.fold_all(current, records, ReferenceStore(current.reference_dir).read)
+    return commands.find(records, command_id, folded.state), folded
+
+
 def pair_of(one: str, other: str) -> tuple[list[dict[str, str]], str]:
     """The two versions that are meant, smaller id first, and how they are told."""
     return _newest_versions(one, other) if other else (_versions_of(one), "")
@@ -100,8 +107,10 @@ def _versions_of(conflict: str) -> list[dict[str, str]]:
             f"no one conflict {conflict}: `rollstream status --conflicts` lists the open ones; "
             "of two registrations without a conflict name both"
         )
-    pair: list[dict[str, str]] = found["pair"]
-    return pair
+    try:
+        return asyncio.run(with_communes(settings(), found["pair"]))
+    except UnknownVersion as error:
+        fail(f"{error}.")
 
 
 def _newest_versions(one: str, other: str) -> tuple[list[dict[str, str]], str]:
@@ -116,5 +125,12 @@ def _newest_versions(one: str, other: str) -> tuple[list[dict[str, str]], str]:
         "  {_id}: revision {revision}, {status}, of epoch {epoch}, digest {digest}\n".format(**found[each])
         for each in ids
     )
-    pair = [{"registration_id": each, "digest": found[each]["digest"]} for each in ids]
+    pair = [
+        {
+            "registration_id": each,
+            "digest": found[each]["digest"],
+            "commune": found[each]["residence"]["commune"],
+        }
+        for each in ids
+    ]
     return pair, f"These versions are meant:\n{told}"

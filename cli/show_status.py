@@ -13,10 +13,13 @@ LAST_SHOWN = 10
 SHORT = 12
 """Characters of an id that people are shown; commands take any beginning that is unique."""
 
+ANSWERS = (CommandType.APPROVED, CommandType.WITHDRAWN)
+"""What is no proposal, but says something of one."""
+
 
 def show_status(found: dict[str, Any]) -> None:
     """People see what needs them and what came of the last commands; `--json` has every one in full."""
-    proposals = [each for each in found["commands"] if each["command_type"] != CommandType.APPROVED]
+    proposals = [each for each in found["commands"] if each["type"] not in ANSWERS]
     waiting = [each for each in proposals if each["verdict"] == "open"]
     last = [each for each in found["commands"] if each["verdict"] != "open" and _tells(each)]
     if not found["commands"]:
@@ -35,12 +38,12 @@ def show_status(found: dict[str, Any]) -> None:
 
 
 def _tells(command: dict[str, Any]) -> bool:
-    """An approval that did its work is told by what it approved."""
-    return bool(command["command_type"] != CommandType.APPROVED or command["verdict"] == "refused")
+    """An approval or a withdrawal that did its work is told by what became of the proposal."""
+    return bool(command["type"] not in ANSWERS or command["verdict"] == "refused")
 
 
 def _command(command: dict[str, Any]) -> tuple[str, ...]:
-    what = str(command["command_type"]).removesuffix(".v1").rsplit(".", 1)[-1]
+    what = str(command["type"]).removesuffix(".v1").rsplit(".", 1)[-1]
     reason = command.get("reason") or ""
     if command["verdict"] == "open" and command.get("approved_by"):
         # Only a `finalised` waits after its approval; the publisher's log and metric name the cause.

@@ -88,6 +88,9 @@ def topics(as_json: Json = False) -> None:
 def init(
     out: Annotated[Path, typer.Option(help="Folder of the new register.")],
     stations: Annotated[Path | None, typer.Option(help="Stations file; else one a commune.")] = None,
+    devices: Annotated[
+        Path | None, typer.Option(help="Devices file; else any device may send anything.")
+    ] = None,
     send_adoptions: Annotated[bool, typer.Option("--send", help="Send the first adoptions now.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -104,7 +107,7 @@ def init(
 
     current = settings()
     try:
-        made = init_register(current.register, out, stations)
+        made = init_register(current.register, out, stations, devices)
         if send_adoptions:
             run(send(current, made.adoptions))
     except RegisterExists as error:
@@ -122,13 +125,20 @@ def init(
         f"The register {current.register} lies in {out}.",
         "Fingerprints of the public keys:",
         *(f"  {name:16} {fingerprint}" for name, fingerprint in made.fingerprints.items()),
+        "Only these officers can create the register. Every service, and every officer's terminal, needs:",
+        f"  ROLLSTREAM_FOUNDING_OFFICERS={made.founding_officers}",
         f"The gazetteer's package contradicts itself in {len(made.mended)} places, which were mended or left "
         f"out: {out / MENDED} names each.",
         "Give each officer their own key and delete it here; copy reference/ to ROLLSTREAM_REFERENCE_DIR.",
     ]
     if not send_adoptions:
         lines.append(f"Next: rollstream topics, then rollstream adopt --first {out / 'adoptions.jsonl'}")
-    value = {"directory": str(out), "fingerprints": dict(made.fingerprints), "mended": list(made.mended)}
+    value = {
+        "directory": str(out),
+        "fingerprints": dict(made.fingerprints),
+        "founding_officers": made.founding_officers,
+        "mended": list(made.mended),
+    }
     show(value, as_json=as_json, text="\n".join(lines))
 
 

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from client.allowed import allowed, told
 from client.topics import require
+from shared.commands.state import State
 from shared.contracts import commands
 from shared.contracts.cloudevents import header
 from shared.contracts.commands import CommandType
@@ -66,7 +67,7 @@ def sign(register: str, signer: Signer, ce_type: CommandType, data: Mapping[str,
 def subject(ce_type: str, data: Mapping[str, Any]) -> str:
     """What a command is about; the key of its message."""
     match ce_type:
-        case CommandType.APPROVED:
+        case CommandType.APPROVED | CommandType.WITHDRAWN:
             return str(data["command_id"])
         case CommandType.ADOPTED:
             return str(data["kind"])
@@ -82,6 +83,12 @@ def approval(register: str, signer: Signer, command: SignedCommand, reason: str)
     """Another officer's agreement to exactly this command."""
     data = {"command_id": command.id, "command_sha256": sha256_hex(command.value), "reason": reason}
     return sign(register, signer, CommandType.APPROVED, data)
+
+
+def withdrawal(register: str, signer: Signer, command: SignedCommand, reason: str) -> SignedCommand:
+    """The proposer's word that a proposal is taken back, or an approver's that it is returned."""
+    data = {"command_id": command.id, "reason": reason}
+    return sign(register, signer, CommandType.WITHDRAWN, data)
 
 
 async def send(settings: Settings, messages: Sequence[SignedCommand]) -> list[int]:
@@ -117,15 +124,18 @@ async def read(settings: Settings) -> list[Record]:
     return [record async for record in read_topic(settings, Topic.COMMANDS, 1, "rollstream-officer")]
 
 
-def find(records: Iterable[Record], command_id: str) -> SignedCommand:
-    """The first message whose id is or begins with `command_id`, as it lies on the topic.
+def find(records: Iterable[Record], command_id: str, state: State) -> SignedCommand:
+    """The message whose id is or begins with `command_id`, as it lies on the topic.
 
-    Raises CommandNotSent where there is none or several ids begin so.
+    Anybody may write a message with any id: what counts is the one that `state` has a verdict on, else the
+    first. Raises CommandNotSent where there is none or several ids begin so.
     """
     found: dict[str, SignedCommand] = {}
     for record in records:
         found_id = (header(record.headers, "ce_id") or b"").decode("utf-8", "replace")
-        if found_id.startswith(command_id) and found_id not in found:
+        known = state.verdicts.get(found_id)
+        counts = record.offset == known.offset if known is not None else found_id not in found
+        if found_id.startswith(command_id) and counts:
             ce_type = (header(record.headers, "ce_type") or b"").decode("utf-8", "replace")
             headers = tuple((name, value or b"") for name, value in record.headers)
             found[found_id] = SignedCommand(

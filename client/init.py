@@ -37,19 +37,24 @@ class RegisterExists(Exception):
 
 @dataclass(frozen=True, slots=True)
 class NewRegister:
-    """What was made. `fingerprints` are key ids by name, `mended` says what the gazetteer export changed."""
+    """What was made. `fingerprints` are key ids by name, `founding_officers` is the SHA-256 of the officers'
+    file, `mended` says what the gazetteer export changed."""
 
     directory: Path
     reference_dir: Path
     fingerprints: Mapping[str, str]
+    founding_officers: str
     mended: tuple[str, ...]
     adoptions: tuple[SignedCommand, ...]
 
 
-def init_register(register: str, out: Path, stations: Path | None) -> NewRegister:
+def init_register(
+    register: str, out: Path, stations: Path | None, devices: Path | None = None
+) -> NewRegister:
     """Make a register's files below `out`.
 
-    Raises RegisterExists, and InvalidReference for a stations file that breaks the contract.
+    With `devices`, a devices file, events count from the first epoch on only if a device of it signed them.
+    Raises RegisterExists, and InvalidReference for a file that breaks the contract.
     """
     keys_dir = out / "keys"
     if keys_dir.exists():
@@ -62,6 +67,8 @@ def init_register(register: str, out: Path, stations: Path | None) -> NewRegiste
         "stations": store.put("stations", stations_csv),
         "model": store.put("model", default_model_bytes()),
     }
+    if devices is not None:
+        hashes["devices"] = store.put("devices", devices.read_bytes())
 
     keys_dir.mkdir(parents=True)
     keys = {name: _new_key(keys_dir, name) for name in (*OFFICERS, "signing")}
@@ -87,6 +94,7 @@ def init_register(register: str, out: Path, stations: Path | None) -> NewRegiste
         directory=out,
         reference_dir=out / "reference",
         fingerprints={name: signing.key_id(key.public_key()) for name, key in keys.items()},
+        founding_officers=hashes["officers"],
         mended=tuple(mended),
         adoptions=adoptions,
     )
@@ -113,12 +121,22 @@ def _a_station_a_commune(gazetteer: bytes) -> bytes:
 def _first_adoptions(
     register: str, hashes: Mapping[ReferenceKind, str], keys: Mapping[str, Ed25519PrivateKey]
 ) -> tuple[SignedCommand, ...]:
-    """The officers found the register; all else is proposed by one of them and approved by another."""
+    """The officers create the register; all else is proposed by one of them and approved by another.
+
+    Devices come before the last of the others: so they are in force from the first epoch on.
+    """
     administrator = Signer("administrator", keys["administrator"])
     second = Signer("second-officer", keys["second-officer"])
     commands: list[SignedCommand] = []
-    order: tuple[ReferenceKind, ...] = ("officers", "gazetteer", "stations", "model", "signing_key")
-    for kind in order:
+    order: tuple[ReferenceKind, ...] = (
+        "officers",
+        "devices",
+        "gazetteer",
+        "stations",
+        "model",
+        "signing_key",
+    )
+    for kind in (each for each in order if each in hashes):
         data = {"kind": kind, "version": "1", "sha256": hashes[kind]}
         proposal = sign(register, administrator, CommandType.ADOPTED, data)
         commands.append(proposal)

@@ -9,14 +9,14 @@ from shared.reference.officers import Officer
 def deadlock(officers: Collection[Officer]) -> str | None:
     """Why no list could ever follow this one; None where one can.
 
-    An administrator must propose it, and an approver approve it who is another person by name and by key. If
-    nobody can, no command ever takes effect again, and nothing mends that.
+    An administrator must propose it, and an approver approve it who is another person by name and by key,
+    both without areas. If nobody can, no command ever takes effect again, and nothing mends that.
     """
     if _two_can(officers, "administrator"):
         return None
     return (
         "no later list of officers could ever take effect with this one: it needs an administrator, and an "
-        "approver with another name and another key"
+        "approver with another name and another key, both without areas"
     )
 
 
@@ -28,12 +28,16 @@ def idle_roles(officers: Collection[Officer]) -> Iterator[str]:
 
 
 def _two_can(officers: Collection[Officer], role: Role) -> bool:
-    """Whether one of them can propose what takes this role, and another approve it."""
+    """Whether one of them can propose what takes this role, and another approve it.
+
+    With areas they can decide on pairs, of which a commune lies in them, and do nothing else.
+    """
+    able = [each for each in officers if each.areas is None or (role == "adjudicator" and each.areas)]
     return any(
         proposer.may(role)
         and approver.may("approver")
         and approver.name != proposer.name
         and approver.public_key != proposer.public_key
-        for proposer in officers
-        for approver in officers
+        for proposer in able
+        for approver in able
     )

@@ -1,6 +1,6 @@
 """What the store says: verdicts of commands, conflicts, rolls."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,10 @@ from shared.store.mongo import Mongo
 
 MOST_CONFLICTS = 200
 """Open conflicts shown at once; the surest first."""
+
+
+class UnknownVersion(Exception):
+    """No commune is known of a version; the text says what to do."""
 
 
 async def read_status(settings: Settings, *, with_conflicts: bool) -> dict[str, Any]:
@@ -37,10 +41,46 @@ async def read_registrations(settings: Settings, ids: Sequence[str]) -> dict[str
     """What two officers must know of registrations to decide on them, by id; those that are there."""
     mongo = Mongo(settings.mongo, "rollstream-status")
     try:
-        wanted = {"digest": 1, "revision": 1, "status": 1, "epoch": 1}
+        wanted = {"digest": 1, "revision": 1, "status": 1, "epoch": 1, "residence": 1}
         return {each["_id"]: each for each in await mongo.find_by_ids("registrations", ids, wanted)}
     finally:
         mongo.close()
+
+
+async def with_communes(settings: Settings, pair: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
+    """The versions of a pair with the commune of each one's residence, as a decision names them.
+
+    Raises UnknownVersion where a version is not stored, or is no longer the current one and its residence is
+    not kept.
+    """
+    mongo = Mongo(settings.mongo, "rollstream-status")
+    try:
+        ids = [version["registration_id"] for version in pair]
+        wanted = {"digest": 1, "residence": 1, "history": 1}
+        stored = {each["_id"]: each for each in await mongo.find_by_ids("registrations", ids, wanted)}
+    finally:
+        mongo.close()
+    named = [(version, stored.get(version["registration_id"], {})) for version in pair]
+    return [
+        {
+            "registration_id": version["registration_id"],
+            "digest": version["digest"],
+            "commune": _commune(version, document),
+        }
+        for version, document in named
+    ]
+
+
+def _commune(version: Mapping[str, str], document: Mapping[str, Any]) -> str:
+    if document.get("digest") == version["digest"]:
+        return str(document["residence"]["commune"])
+    for past in document.get("history", ()):
+        if past["digest"] == version["digest"] and past.get("commune"):
+            return str(past["commune"])
+    raise UnknownVersion(
+        f"the version of {version['registration_id']} with digest {version['digest'][:12]} is not the "
+        "current one, and its commune is not known here: decide on the newest versions, by both ids"
+    )
 
 
 async def read_conflict(settings: Settings, conflict_id: str) -> dict[str, Any] | None:
@@ -90,7 +130,7 @@ async def read_conflict_file(settings: Settings, conflict: dict[str, Any]) -> Co
     try:
         documents = await mongo.find_by_ids("registrations", list(named), dict.fromkeys(SIDE, 1))
         stored = {each["_id"]: each for each in documents}
-        on_pairs = {"command_type": {"$in": [CommandType.DECIDED.value, CommandType.REVERSED.value]}}
+        on_pairs = {"type": {"$in": [CommandType.DECIDED.value, CommandType.REVERSED.value]}}
         commands = await mongo.collection("commands").find(on_pairs).sort("offset", 1).to_list(None)
     finally:
         mongo.close()

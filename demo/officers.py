@@ -9,9 +9,10 @@ from demo.groups import connected
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What an officer sees of a registration: its current digest, whether it is active, and its age."""
+    """What an officer sees of a registration: current digest and commune, whether it is active, age."""
 
     digest: str
+    commune: str
     active: bool
     first_accepted_at: str
 
@@ -45,7 +46,10 @@ def _decided(
     pair: tuple[str, str], known: Mapping[str, Known], reason: str, keep: str | None
 ) -> dict[str, Any]:
     data: dict[str, Any] = {
-        "pair": [{"registration_id": each, "digest": known[each].digest} for each in pair],
+        "pair": [
+            {"registration_id": each, "digest": known[each].digest, "commune": known[each].commune}
+            for each in pair
+        ],
         "decision": "same_person" if keep else "different_persons",
         "reason": reason,
     }

@@ -76,6 +76,10 @@ async def run_demo(
             settings = Settings()
             await _require_empty(settings)
             stream, register = make_register(events, seed, directory, settings, out)
+            environment["ROLLSTREAM_FOUNDING_OFFICERS"] = register.founding_officers
+            write_environment(directory / "environment", environment)
+            os.environ.update(environment)
+            settings = Settings()
             out.print("Starting registration, dedup and publisher, which wait for the first adoptions …")
             services = await stack.enter_async_context(running_services(environment, directory / "logs"))
             highest = await stack.enter_async_context(watching(services))

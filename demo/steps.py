@@ -120,10 +120,13 @@ async def decide(demo: Demo) -> None:
     pairs = await _conflicts(demo, {"status": "open"})
     known: dict[str, Known] = {}
     async for document in demo.mongo.collection("registrations").find(
-        {}, {"digest": 1, "status": 1, "first_accepted_at": 1}
+        {}, {"digest": 1, "status": 1, "first_accepted_at": 1, "residence": 1}
     ):
         known[document["_id"]] = Known(
-            document["digest"], document["status"] == "active", document["first_accepted_at"]
+            document["digest"],
+            document["residence"]["commune"],
+            document["status"] == "active",
+            document["first_accepted_at"],
         )
     proposals = decisions(pairs, demo.stream.people, known)
     signed = await demo.two_officers("adjudicator", CommandType.DECIDED, proposals, "looked at together")

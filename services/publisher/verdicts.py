@@ -5,14 +5,13 @@ from typing import Any
 
 from services.publisher.roll import Refusal
 from shared.commands.state import FinaliseRequest, Verdict
+from shared.contracts.timestamps import rfc3339
+from shared.process.errors import NotYet
 from shared.store.mongo import IndexModel, Mongo, UpdateOne
 
 COMMANDS = "commands"
 MOST_NAMES = 1_000
 """Names stored with a refusal; how many there are is told besides."""
-
-# A verdict is never replaced by one given earlier: a paused process may wake up.
-_PROPOSED, _APPROVED, _SETTLED = 0, 1, 2
 
 
 class VerdictStore:
@@ -26,13 +25,13 @@ class VerdictStore:
         await self._mongo.collection(COMMANDS).create_indexes([IndexModel([("offset", 1)], name="by_offset")])
 
     async def save(self, verdicts: Iterable[Verdict]) -> None:
-        """Keep the fold's verdicts."""
+        """Keep the fold's verdicts, each as of the message that changed it last."""
         await self._mongo.write(COMMANDS, [_write(verdict) for verdict in verdicts])
 
     async def refuse(self, request: FinaliseRequest, refusal: Refusal) -> None:
-        """A `finalised` is refused, with the names of what stands against it."""
+        """A `finalised` is refused, with the names of what stands against it. Raises TransientError."""
         names = [list(name) if isinstance(name, tuple) else name for name in refusal.names[:MOST_NAMES]]
-        await self._settle(
+        await self._judged(
             request,
             {
                 "verdict": "refused",
@@ -44,8 +43,8 @@ class VerdictStore:
         )
 
     async def take_effect(self, request: FinaliseRequest) -> None:
-        """A `finalised` takes effect."""
-        await self._settle(
+        """A `finalised` takes effect. Raises TransientError."""
+        await self._judged(
             request, {"verdict": "effective", "reason": None, "command_offset": request.command_offset}
         )
 
@@ -54,25 +53,30 @@ class VerdictStore:
         found = await self._mongo.find_by_ids(COMMANDS, command_ids, {"verdict": 1})
         return {document["_id"] for document in found if document.get("verdict") == "refused"}
 
-    async def _settle(self, request: FinaliseRequest, members: Mapping[str, Any]) -> None:
-        update = {"$set": {**members, "stage": _SETTLED}}
-        await self._mongo.write(COMMANDS, [UpdateOne({"_id": request.command_id}, update, upsert=True)])
+    async def _judged(self, request: FinaliseRequest, members: Mapping[str, Any]) -> None:
+        """The publisher's verdict comes upon the fold's, which is stored with its approval: never alone."""
+        approved = {"_id": request.command_id, "as_of": request.command_offset}
+        if not await self._mongo.update_existing(COMMANDS, [UpdateOne(approved, {"$set": members})]):
+            raise NotYet("the approval of a finalised is not stored yet")
 
 
 def _write(verdict: Verdict) -> UpdateOne:
-    settled = verdict.verdict != "open"
-    stage = _SETTLED if settled else _APPROVED if verdict.settled_at is not None else _PROPOSED
+    """A verdict never replaces one that follows from more of the log: a paused process may wake up."""
+    settled = verdict.settled
     members = {
-        "command_type": verdict.command_type,
-        "offset": verdict.offset,
-        "proposed_by": verdict.proposed_by,
-        "approved_by": verdict.approved_by,
-        "settled_at": verdict.settled_at,
+        "type": verdict.command_type,
         "data": verdict.data,
-        "value_sha256": verdict.value_sha256,
+        "proposed_by": verdict.proposed_by,
+        "proposed_at": rfc3339(verdict.timestamp),
+        "approved_by": verdict.approved_by,
+        "settled_by": settled.by if settled else None,
+        "settled_at": rfc3339(settled.timestamp) if settled else None,
         "verdict": verdict.verdict,
         "reason": verdict.reason,
         "command_offset": verdict.command_offset,
-        "stage": stage,
+        "superseded_by": verdict.superseded_by,
+        "offset": verdict.offset,
+        "as_of": verdict.as_of,
     }
-    return UpdateOne({"_id": verdict.ce_id, "stage": {"$lte": stage}}, {"$set": members}, upsert=True)
+    guard = {"_id": verdict.ce_id, "as_of": {"$lt": verdict.as_of}}
+    return UpdateOne(guard, {"$set": members}, upsert=True)

@@ -9,9 +9,9 @@ import structlog
 
 from shared.commands.fold import Message, State, apply, empty
 from shared.contracts.topics import Topic
-from shared.process.errors import NotYet
+from shared.process.errors import NotYet, StopService
 from shared.process.metrics import Metrics
-from shared.process.settings import Settings
+from shared.process.settings import Settings, UnusableSettings, founding_officers
 from shared.reference.files import MissingReference, ReferenceStore
 from shared.runtime.feed import TopicFeed
 from shared.runtime.record import Record
@@ -22,7 +22,8 @@ class CommandFeed:
 
     A broker that is away is waited for. A reference file that a command names and that is not there is waited
     for too, and nothing after that command is folded, but the messages after it are read. A damaged or
-    exchanged topic stops the feed: `run`, and every wait, then raise StopService.
+    exchanged topic stops the feed: `run`, and every wait, then raise StopService. Raises that at once where
+    the settings do not say who founds the register.
     """
 
     name = "commands"
@@ -33,7 +34,7 @@ class CommandFeed:
         self._settings = settings
         self._references = references
         self._metrics = metrics
-        self._state = empty(settings.register)
+        self._state = empty(settings.register, _founding(settings))
         self._unfolded: deque[Message] = deque()
         self._seen_at: dict[int, float] = {}  # offset → when this process read it, by the monotonic clock
         self._stuck = asyncio.Event()  # what is to be folded next waits for a file
@@ -101,7 +102,7 @@ class CommandFeed:
         await self._feed.wait_for_end(timeout)
 
     async def _take(self, record: Record) -> None:
-        message = Message.of_record(record.offset, record.timestamp, record.headers, record.value)
+        message = Message.of(record)
         self._unfolded.append(message)
         self._seen_at[message.offset] = time.monotonic()
         if not self._stuck.is_set():
@@ -145,3 +146,10 @@ class CommandFeed:
             for kind in waiting ^ self._waiting:
                 self._metrics.reference_waiting.labels(kind=kind).set(1 if kind in waiting else 0)
         self._waiting = waiting
+
+
+def _founding(settings: Settings) -> str:
+    try:
+        return founding_officers(settings)
+    except UnusableSettings as error:
+        raise StopService(str(error), cause="settings") from None

@@ -1,20 +1,23 @@
 """The pure fold over `roll.commands.v1`: what each message does depends only on the messages before it.
 
-Reference files are bound by their hash, so their content is part of the message that adopts them.
+Reference files are bound by their hash, so their content is part of the message that adopts them. Whoever may
+write to the topic may write anything: what is not validly signed changes nothing, blocks nothing, and leaves
+its id to whoever signs with it.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+from shared.commands.changes import Change, Outcome
+from shared.commands.effects import Resolve, adoption, effect
 from shared.commands.message import Message, shown
+from shared.commands.refusals import REASONS, Refused
 from shared.commands.state import (
-    Adoption,
-    Change,
-    CutOffTaken,
     Decision,
     DecisionChange,
     FinaliseRequest,
     PairKey,
+    Settled,
     State,
     Verdict,
 )
@@ -26,17 +29,15 @@ from shared.contracts.commands import (
     Approved,
     Command,
     CommandType,
-    CutOff,
     Decided,
-    Finalised,
     InvalidCommand,
     Reversed,
     Role,
+    Withdrawn,
     parse,
 )
 from shared.contracts.identity import sha256_hex
-from shared.reference.files import InvalidReference, validate
-from shared.reference.officers import Officer, parse_officers, signed_by
+from shared.reference.officers import Officer, signed_by
 
 __all__ = [
     "REASONS",
@@ -54,46 +55,20 @@ __all__ = [
     "foresee",
 ]
 
-Resolve = Callable[[str, str], bytes]
-"""kind, SHA-256 → the file's bytes. Raises shared.reference.files.MissingReference."""
+LIFETIME_MS = 14 * 24 * 60 * 60 * 1000
+"""How long a proposal may be approved, by the broker's time stamps: 1,209,600,000 ms later is in time."""
 
-REASONS = {
-    "unknown_type": "no such command",
-    "no_officers": "the register has no officers yet: their first adoption founds it",
-    "unknown_officer": "no officer of that name is in force",
-    "signature": "the signature is not that officer's over this message",
-    "role": "the officer does not hold the role that this takes",
-    "invalid": "the data break the contract",
-    "unknown_command": "there is no such proposal before this approval",
-    "settled": "the proposal is settled already",
-    "same_officer": "a second officer must approve: another name and another key",
-    "other_bytes": "command_sha256 is not that of the proposal",
-    "proposer": "the proposer is no longer in force with that key and role",
-    "invalid_file": "the adopted file cannot be read",
-    "model_fixed": "the model of a running register cannot be changed yet",
-    "reference": "reference data of some kind were never adopted",
-    "epoch": "cut-offs are numbered 1, 2, … without a gap",
-    "no_decision": "no decision on that pair is in force",
-}
-"""Why a message is refused by the fold; `finalised` has reasons of its own, given by the publisher."""
+_Judgement = tuple[tuple[Verdict, ...], Change | None]
 
 
-class _Refused(Exception):
-    """The message has no effect, for one of REASONS."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
+def empty(register: str, founding: str) -> State:
+    """The state before the first message; `founding` is the SHA-256 of the founding officers' file."""
+    return State(register, founding)
 
 
-def empty(register: str) -> State:
-    """The state before the first message."""
-    return State(register)
-
-
-def fold(register: str, messages: Iterable[Message], resolve: Resolve) -> State:
+def fold(register: str, founding: str, messages: Iterable[Message], resolve: Resolve) -> State:
     """The state after all messages."""
-    state = empty(register)
+    state = empty(register, founding)
     for message in messages:
         apply(state, message, resolve)
     return state
@@ -107,7 +82,8 @@ def apply(state: State, message: Message, resolve: Resolve) -> State:
     if message.offset < state.next_offset:
         return state
     verdicts, change = _judge(state, message, resolve)
-    state.record(message.offset, message.timestamp, message.chained(state.audit_head), verdicts, change)
+    dated = [replace(verdict, as_of=message.offset) for verdict in verdicts]
+    state.record(message.offset, message.timestamp, message.chained(state.audit_head), dated, change)
     return state
 
 
@@ -120,18 +96,17 @@ def foresee(state: State, message: Message, resolve: Resolve) -> str | None:
     for verdict in verdicts:
         if verdict.verdict == "refused":
             return verdict.reason
-        if verdict.settled_at is None:
+        if verdict.settled is None:
             try:
-                _change(
-                    state, verdict, parse(verdict.command_type, verdict.data), message.offset, "", resolve
-                )
-            except _Refused as refused:
+                effect(state, verdict, parse(verdict.command_type, verdict.data), message.offset, "", resolve)
+            except Refused as refused:
                 return refused.reason
     return None
 
 
-def _judge(state: State, message: Message, resolve: Resolve) -> tuple[tuple[Verdict, ...], Change | None]:
-    if not message.can_be_named or message.ce_id in state.verdicts:
+def _judge(state: State, message: Message, resolve: Resolve) -> _Judgement:
+    known = state.verdicts.get(message.ce_id)
+    if not (message.append_time and message.can_be_named) or (known is not None and known.signed):
         return (), None
     mine = Verdict(
         ce_id=message.ce_id,
@@ -139,169 +114,179 @@ def _judge(state: State, message: Message, resolve: Resolve) -> tuple[tuple[Verd
         verdict="open",
         reason=None,
         offset=message.offset,
-        settled_at=None,
-        command_offset=None,
+        timestamp=message.timestamp,
+        as_of=message.offset,
         proposed_by=shown(message.officer),
-        approved_by=None,
-        data=None,
         value_sha256=sha256_hex(message.value),
     )
+    officers = state.officers_at(message.offset)
     try:
-        officers = state.officers_at(message.offset)
         if not officers:
             return _found(state, message, mine, resolve)
-        command = _signed_command(state.register, message, officers.get(message.officer))
-        mine = replace(mine, data=command.model_dump(mode="json"))
-        if isinstance(command, Approved):
-            return _approve(state, message.offset, mine, command, officers, resolve)
-    except _Refused as refused:
-        return (_refuse(mine, refused.reason, message.offset),), None
+        officer = _signer(state.register, message, officers)
+    except Refused as refused:
+        # Of several that are nobody's the first is kept: it keeps the id from nobody.
+        return ((_refuse(mine, mine, refused.reason),) if known is None else ()), None
+    mine = replace(mine, signed=True)
+    try:
+        command = _command(message, officer)
+        mine = replace(mine, data=_as_sent(command))
+        match command:
+            case Approved():
+                return _approve(state, mine, command, officers, resolve)
+            case Withdrawn():
+                return _withdraw(state, mine, command, officers), None
+            case _:
+                _require_area(officer, command)
+    except Refused as refused:
+        return (_refuse(mine, mine, refused.reason),), None
     return (mine,), None
 
 
-def _refuse(verdict: Verdict, reason: str, offset: int, by: str | None = None) -> Verdict:
-    return replace(verdict, verdict="refused", reason=reason, settled_at=offset, approved_by=by)
-
-
-def _signed_command(register: str, message: Message, officer: Officer | None) -> Command:
-    """The command, if its officer may send it. Raises _Refused."""
-    if message.ce_type not in MODELS:
-        raise _Refused("unknown_type")
+def _signer(register: str, message: Message, officers: Mapping[str, Officer]) -> Officer:
+    """The officer who signed exactly this message. Raises Refused if it is nobody's."""
+    officer = officers.get(message.officer)
     if officer is None:
-        raise _Refused("unknown_officer")
+        raise Refused("unknown_officer")
     if not signed_by(officer, register, message.ce_type, message.ce_id, message.value, message.signature):
-        raise _Refused("signature")
-    if not officer.may(_role_for(message.ce_type)):
-        raise _Refused("role")
+        raise Refused("signature")
+    return officer
+
+
+def _command(message: Message, officer: Officer) -> Command:
+    """The command, if its officer may send it. Raises Refused."""
+    if message.ce_type not in MODELS:
+        raise Refused("unknown_type")
+    role = _role_for(message.ce_type)
+    if role is not None and not officer.may(role):
+        raise Refused("role")
     return _parsed(message)
 
 
-def _role_for(ce_type: str) -> Role:
-    return "approver" if ce_type == CommandType.APPROVED else PROPOSER_ROLE[ce_type]
+def _role_for(ce_type: str) -> Role | None:
+    """Who may send it; a withdrawal is anybody's, of what they proposed."""
+    return "approver" if ce_type == CommandType.APPROVED else PROPOSER_ROLE.get(ce_type)
 
 
 def _parsed(message: Message) -> Command:
+    if message.too_large:
+        raise Refused("invalid")
     try:
         return parse(message.ce_type, strict_json.loads(message.value))
     except (strict_json.RefusedJSON, InvalidCommand):
-        raise _Refused("invalid") from None
+        raise Refused("invalid") from None
 
 
-def _found(
-    state: State, message: Message, mine: Verdict, resolve: Resolve
-) -> tuple[tuple[Verdict, ...], Change | None]:
-    """The first adoption of officers needs no approval: an administrator whom the file names signs it."""
-    if message.ce_type != CommandType.ADOPTED:
-        raise _Refused("no_officers")
-    command = _parsed(message)
-    if not isinstance(command, Adopted) or command.kind != "officers":
-        raise _Refused("no_officers")
-    adoption = _adoption(command, message.offset, resolve)
-    _signed_command(state.register, message, (adoption.officers or {}).get(message.officer))
-    return (_effective(mine, command, message.offset, None),), adoption
+def _require_area(officer: Officer, command: Command) -> None:
+    """Officers with areas act on pairs that touch them, and on nothing else. Raises Refused."""
+    pair = command.pair if isinstance(command, Decided | Reversed) else []
+    if not officer.reaches([version.commune for version in pair]):
+        raise Refused("area")
 
 
-def _effective(verdict: Verdict, command: Command, offset: int, by: str | None) -> Verdict:
-    return replace(
-        verdict,
-        verdict="effective",
-        settled_at=offset,
-        command_offset=offset,
-        approved_by=by,
-        data=command.model_dump(mode="json"),
-    )
+def _found(state: State, message: Message, mine: Verdict, resolve: Resolve) -> _Judgement:
+    """The founding: exactly the pinned officers' file, signed by an administrator whom it names.
+
+    Nothing else that anybody adopts is looked for: a register is not to wait for a stranger's file.
+    """
+    try:
+        command = _parsed(message)
+    except Refused:
+        raise Refused("no_officers") from None
+    if not isinstance(command, Adopted) or (command.kind, command.sha256) != ("officers", state.founding):
+        raise Refused("no_officers")
+    founding = adoption(command, message.offset, resolve)
+    officer = _signer(state.register, message, founding.officers or {})
+    if not officer.may("administrator"):
+        raise Refused("role")
+    mine = replace(mine, signed=True, data=_as_sent(command))
+    return (_effective(mine, mine),), founding
 
 
 def _approve(
-    state: State,
-    offset: int,
-    mine: Verdict,
-    approval: Approved,
-    officers: Mapping[str, Officer],
-    resolve: Resolve,
-) -> tuple[tuple[Verdict, ...], Change | None]:
-    """A qualified approval settles its proposal: it takes effect now, or is refused now for good."""
-    proposal = state.verdicts.get(approval.command_id)
-    if proposal is None or proposal.command_type == CommandType.APPROVED:
-        raise _Refused("unknown_command")
-    if proposal.settled_at is not None:
-        raise _Refused("settled")
+    state: State, mine: Verdict, approval: Approved, officers: Mapping[str, Officer], resolve: Resolve
+) -> _Judgement:
+    """A qualified approval settles its proposal: it takes effect now, or is refused or expired for good."""
+    proposal = _open_proposal(state, approval.command_id)
     if proposal.value_sha256 != approval.command_sha256:
-        raise _Refused("other_bytes")
-    proposer = state.officers_at(proposal.offset)[proposal.proposed_by]
-    approver = officers[mine.proposed_by]
-    if approver.name == proposer.name or approver.public_key == proposer.public_key:
-        raise _Refused("same_officer")
-    now = officers.get(proposer.name)
-    if now is None or now.public_key != proposer.public_key or not now.may(_role_for(proposal.command_type)):
-        raise _Refused("proposer")
-
-    approved = _effective(mine, approval, offset, None)
+        raise Refused("other_bytes")
+    proposer = _proposer(state, proposal)
     command = parse(proposal.command_type, proposal.data)
+    _require_another(officers[mine.proposed_by], proposer)
+    now, role = officers.get(proposer.name), PROPOSER_ROLE[proposal.command_type]
+    if now is None or now.public_key != proposer.public_key or not now.may(role):
+        raise Refused("proposer")
+    _require_area(officers[mine.proposed_by], command)
+
+    if mine.timestamp - proposal.timestamp > LIFETIME_MS:
+        return (_refuse(mine, mine, "expired"), _settle(proposal, mine, "expired")), None
+    approved = _effective(mine, mine)
+    proposal = replace(proposal, approved_by=mine.proposed_by)
     try:
-        change = _change(state, proposal, command, offset, approver.name, resolve)
-    except _Refused as refused:
-        return (approved, _refuse(proposal, refused.reason, offset, approver.name)), None
-    if isinstance(change, FinaliseRequest):
-        return (approved, replace(proposal, settled_at=offset, approved_by=approver.name)), change
-    return (approved, _effective(proposal, command, offset, approver.name)), change
-
-
-def _change(
-    state: State, proposal: Verdict, command: Command, offset: int, approver: str, resolve: Resolve
-) -> Change:
-    """What an approved command does. Raises _Refused if it may not."""
-    match command:
-        case Adopted():
-            if command.kind == "model" and state.adoptions["model"]:
-                raise _Refused("model_fixed")
-            return _adoption(command, offset, resolve)
-        case CutOff():
-            if state.missing_kinds():
-                raise _Refused("reference")
-            if command.epoch != state.last_cut_off + 1:
-                raise _Refused("epoch")
-            return CutOffTaken(command.epoch, offset)
-        case Decided():
-            pair = _pair(command)
-            decision = Decision(
-                pair,
-                command.decision,
-                command.keep,
-                proposal.ce_id,
-                offset,
-                (proposal.proposed_by, approver),
-                command.reason,
-            )
-            return DecisionChange(pair, decision, offset)
-        case Reversed():
-            pair = _pair(command)
-            if state.decision_of(pair) is None:
-                raise _Refused("no_decision")
-            return DecisionChange(pair, None, offset)
-        case Finalised():
-            return FinaliseRequest(proposal.ce_id, command, offset, proposal.proposed_by, approver)
-        case Approved():
-            raise _Refused("unknown_command")
-
-
-def _pair(command: Decided | Reversed) -> PairKey:
-    one, other = command.pair
-    return (one.registration_id, one.digest), (other.registration_id, other.digest)
-
-
-def _adoption(command: Adopted, offset: int, resolve: Resolve) -> Adoption:
-    """A file is read once, here: what nobody could use is not adopted. Raises _Refused."""
-    raw = resolve(command.kind, command.sha256)
-    try:
-        validate(command.kind, raw)
-    except InvalidReference:
-        raise _Refused("invalid_file") from None
-    adoption = Adoption(command.kind, command.version, command.sha256, offset)
-    match command.kind:
-        case "officers":
-            return replace(adoption, officers=parse_officers(raw))
-        case "signing_key":
-            return replace(adoption, signing_key=raw)
+        change = effect(state, proposal, command, mine.offset, mine.proposed_by, resolve)
+    except Refused as refused:
+        return (approved, _refuse(proposal, mine, refused.reason)), None
+    match change:
+        case FinaliseRequest():
+            return (approved, _settle(proposal, mine, "open")), change
+        case DecisionChange():
+            return (approved, *_superseded(state, change), _effective(proposal, mine)), change
         case _:
-            return adoption
+            return (approved, _effective(proposal, mine)), change
+
+
+def _superseded(state: State, change: DecisionChange) -> tuple[Verdict, ...]:
+    last = state.last_change_of(change.pair)
+    return () if last is None else (replace(state.verdicts[last.ce_id], superseded_by=change.ce_id),)
+
+
+def _withdraw(
+    state: State, mine: Verdict, withdrawal: Withdrawn, officers: Mapping[str, Officer]
+) -> tuple[Verdict, ...]:
+    """The proposer takes it back, or an approver who might approve it returns it."""
+    proposal = _open_proposal(state, withdrawal.command_id)
+    sender, proposer = officers[mine.proposed_by], _proposer(state, proposal)
+    if (sender.name, sender.public_key) == (proposer.name, proposer.public_key):
+        return _effective(mine, mine), _settle(proposal, mine, "withdrawn")
+    command = parse(proposal.command_type, proposal.data)
+    if not sender.may("approver") or (isinstance(command, Adopted) and command.kind == "officers"):
+        raise Refused("role")  # an approver must not be able to keep themselves in office
+    _require_another(sender, proposer)
+    _require_area(sender, command)
+    return _effective(mine, mine), _settle(proposal, mine, "returned")
+
+
+def _open_proposal(state: State, ce_id: str) -> Verdict:
+    proposal = state.proposal(ce_id)
+    if proposal is None:
+        raise Refused("unknown_command")
+    if proposal.settled is not None:
+        raise Refused("settled")
+    return proposal
+
+
+def _proposer(state: State, proposal: Verdict) -> Officer:
+    """Who proposed it, as they were then."""
+    return state.officers_at(proposal.offset)[proposal.proposed_by]
+
+
+def _require_another(officer: Officer, proposer: Officer) -> None:
+    if officer.name == proposer.name or officer.public_key == proposer.public_key:
+        raise Refused("same_officer")
+
+
+def _as_sent(command: Command) -> Mapping[str, object]:
+    return command.model_dump(mode="json", exclude_unset=True)
+
+
+def _settle(verdict: Verdict, by: Verdict, outcome: Outcome) -> Verdict:
+    """The verdict as the message `by` settles it."""
+    return replace(verdict, verdict=outcome, settled=Settled(by.proposed_by, by.offset, by.timestamp))
+
+
+def _effective(verdict: Verdict, by: Verdict) -> Verdict:
+    return replace(_settle(verdict, by, "effective"), command_offset=by.offset)
+
+
+def _refuse(verdict: Verdict, by: Verdict, reason: str) -> Verdict:
+    return replace(_settle(verdict, by, "refused"), reason=reason)

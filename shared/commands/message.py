@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from shared.contracts.cloudevents import header
 from shared.contracts.commands import OFFICER_HEADER, SIGNATURE_HEADER
 from shared.contracts.identity import chain
+from shared.contracts.topics import EVENT_LIMIT, KEY_LIMIT
+from shared.runtime.record import Record
 
 # Control characters, and what stands for bytes that are not UTF-8.
 _UNSUITABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -15,7 +17,11 @@ _UNSUITABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 @dataclass(frozen=True, slots=True)
 class Message:
     """One record of the commands topic. Texts keep bytes that are not UTF-8 as surrogate escapes; a missing
-    header is empty. `timestamp` is the broker's, in milliseconds."""
+    header is empty.
+
+    `timestamp` is in milliseconds; `append_time` is whether the broker gave it, and nothing else has an
+    effect. `too_large` is whether the record is over the contract's limits.
+    """
 
     offset: int
     timestamp: int
@@ -24,10 +30,31 @@ class Message:
     officer: str
     signature: bytes
     value: bytes
+    append_time: bool = True
+    too_large: bool = False
+
+    @classmethod
+    def of(cls, record: Record) -> "Message":
+        """A record that was read of the topic."""
+        return cls.of_record(
+            record.offset,
+            record.timestamp,
+            record.headers,
+            record.value,
+            key=record.key,
+            append_time=record.append_time,
+        )
 
     @classmethod
     def of_record(
-        cls, offset: int, timestamp: int, headers: Sequence[tuple[str, bytes | None]], value: bytes | None
+        cls,
+        offset: int,
+        timestamp: int,
+        headers: Sequence[tuple[str, bytes | None]],
+        value: bytes | None,
+        *,
+        key: bytes | None = None,
+        append_time: bool = True,
     ) -> "Message":
         """The message as it lay on the topic, whatever is in it."""
         ce_type, ce_id, officer = (
@@ -35,7 +62,15 @@ class Message:
             for name in ("ce_type", "ce_id", OFFICER_HEADER)
         )
         return cls(
-            offset, timestamp, ce_type, ce_id, officer, header(headers, SIGNATURE_HEADER) or b"", value or b""
+            offset,
+            timestamp,
+            ce_type,
+            ce_id,
+            officer,
+            header(headers, SIGNATURE_HEADER) or b"",
+            value or b"",
+            append_time,
+            _too_large(key or b"", headers, value or b""),
         )
 
     @property
@@ -54,3 +89,10 @@ class Message:
 def shown(text: str) -> str:
     """A text from anyone, as it can be stored and shown."""
     return text[:256].encode("utf-8", "backslashreplace").decode()
+
+
+def _too_large(key: bytes, headers: Sequence[tuple[str, bytes | None]], value: bytes) -> bool:
+    names_and_values = sum(
+        len(name.encode("utf-8", "surrogatepass")) + len(content or b"") for name, content in headers
+    )
+    return len(key) > KEY_LIMIT or len(key) + len(value) + names_and_values > EVENT_LIMIT

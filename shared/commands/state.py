@@ -1,104 +1,47 @@
 """What the commands so far amount to, and what was in force at any offset of theirs."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
 
-from shared.contracts.commands import REFERENCE_KINDS, Finalised, ReferenceKind
-from shared.contracts.identity import CHAIN_START, VersionId
+from shared.commands.changes import (
+    Adoption,
+    Change,
+    CutOffTaken,
+    Decision,
+    DecisionChange,
+    FinaliseRequest,
+    PairKey,
+    Settled,
+    Verdict,
+)
+from shared.contracts.commands import PROPOSER_ROLE, REFERENCE_KINDS, REQUIRED_KINDS, ReferenceKind
+from shared.contracts.identity import CHAIN_START
 from shared.reference.officers import Officer
 
-PairKey = tuple[VersionId, VersionId]
-"""Two versions, the smaller registration id first: what a decision is about."""
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What became of one message of the commands topic.
-
-    `offset` is its own, `settled_at` that of the message that settled it (None while it is open),
-    `command_offset` the one at which it took effect. An approved `finalised` stays open, with `approved_by`
-    set, until the publisher has judged it. `data` is None where it was not read.
-    """
-
-    ce_id: str
-    command_type: str
-    verdict: Literal["open", "effective", "refused"]
-    reason: str | None
-    offset: int
-    settled_at: int | None
-    command_offset: int | None
-    proposed_by: str
-    approved_by: str | None
-    data: Mapping[str, Any] | None
-    value_sha256: str
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What two officers said of a pair: `officers` are who proposed and who approved."""
-
-    pair: PairKey
-    decision: Literal["same_person", "different_persons"]
-    keep: str | None
-    ce_id: str
-    command_offset: int
-    officers: tuple[str, str]
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Adoption:
-    """Reference data in force from `command_offset` on; officers and keys come with their content."""
-
-    kind: ReferenceKind
-    version: str
-    sha256: str
-    command_offset: int
-    officers: Mapping[str, Officer] | None = None
-    signing_key: bytes | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class CutOffTaken:
-    """An epoch's cut-off took effect."""
-
-    epoch: int
-    command_offset: int
-
-
-@dataclass(frozen=True, slots=True)
-class DecisionChange:
-    """From this offset on the pair has this decision, or none after a reversal."""
-
-    pair: PairKey
-    decision: Decision | None
-    command_offset: int
-
-
-@dataclass(frozen=True, slots=True)
-class FinaliseRequest:
-    """An approved `finalised`, which the publisher judges in the order of `command_offset`."""
-
-    command_id: str
-    data: Finalised
-    command_offset: int
-    proposed_by: str
-    approved_by: str
-
-
-Change = Adoption | CutOffTaken | DecisionChange | FinaliseRequest
+__all__ = [
+    "Adoption",
+    "CutOffTaken",
+    "Decision",
+    "DecisionChange",
+    "FinaliseRequest",
+    "PairKey",
+    "Settled",
+    "State",
+    "Verdict",
+]
 
 
 @dataclass(slots=True)
 class State:
     """The fold's result. It grows in place, only at its end: every answer about an offset stays as it is.
 
-    Only a verdict may still change, from `open`; `verdict_log` says in which order they were given.
+    `founding` is the SHA-256 of the only officers file that can found the register. Only an open verdict may
+    still change, and what supersedes a decision; `verdict_log` says in which order verdicts were given.
     """
 
     register: str
+    founding: str
     next_offset: int = 0
     verdicts: dict[str, Verdict] = field(default_factory=dict)
     verdict_log: list[str] = field(default_factory=list)
@@ -137,6 +80,11 @@ class State:
         self._heads.append(head)
         self.next_offset = offset + 1
 
+    def proposal(self, ce_id: str) -> Verdict | None:
+        """The command of that id that an approval or a withdrawal may name."""
+        found = self.verdicts.get(ce_id)
+        return found if found is not None and found.signed and found.command_type in PROPOSER_ROLE else None
+
     @property
     def last_cut_off(self) -> int:
         """The newest epoch whose cut-off took effect; 0 before the first."""
@@ -169,17 +117,30 @@ class State:
         return adoption.sha256 if adoption else None
 
     def reference_for_epoch(self, kind: ReferenceKind, epoch: int) -> str | None:
-        """SHA-256 of the file that an epoch works with: the first of its kind, or for a later epoch the
-        last adopted before the cut-off of the epoch before. None while that is not known yet."""
-        if epoch == 1:
-            adoptions = self.adoptions[kind]
-            return adoptions[0].sha256 if adoptions else None
-        cut_off = self.cut_offs.get(epoch - 1)
-        return None if cut_off is None else self.reference_at(kind, cut_off - 1)
+        """SHA-256 of the file that an epoch works with. None while that is not known, and for `devices` also
+        where there is none.
+
+        For epoch 1 it is the first of its kind; of the optional `devices` only if it took effect before the
+        last of the first adoptions of the other kinds. For a later epoch it is the last that was adopted
+        before the cut-off of the epoch before.
+        """
+        if epoch > 1:
+            cut_off = self.cut_offs.get(epoch - 1)
+            return None if cut_off is None else self.reference_at(kind, cut_off - 1)
+        adoptions = self.adoptions[kind]
+        if not adoptions or (kind not in REQUIRED_KINDS and not self._from_the_start(adoptions[0])):
+            return None
+        return adoptions[0].sha256
+
+    def _from_the_start(self, adoption: Adoption) -> bool:
+        complete = max(
+            self.adoptions[kind][0].command_offset for kind in REQUIRED_KINDS if self.adoptions[kind]
+        )
+        return not self.missing_kinds() and adoption.command_offset < complete
 
     def missing_kinds(self) -> list[ReferenceKind]:
-        """The kinds of reference data of which nothing was adopted yet."""
-        return [kind for kind in REFERENCE_KINDS if not self.adoptions[kind]]
+        """The required kinds of reference data of which nothing was adopted yet."""
+        return [kind for kind in REQUIRED_KINDS if not self.adoptions[kind]]
 
     def ready_for_epoch(self, epoch: int) -> bool:
         """Whether the reference data of an epoch are known."""
@@ -199,7 +160,24 @@ class State:
 
     def signing_keys(self) -> list[bytes]:
         """Every signing key ever adopted, in PEM, oldest first."""
-        return [key.signing_key for key in self.adoptions["signing_key"] if key.signing_key]
+        return self._keys(lambda _key: True)
+
+    def signing_keys_since(self, offset: int) -> list[bytes]:
+        """The keys in force at or after `offset`, in PEM, oldest first: a version of a `finalised` that took
+        effect there is published if its roll manifest verifies against one of them."""
+        now = self.adoption_at("signing_key", offset)
+        return self._keys(lambda key: key is now or key.command_offset > offset)
+
+    def signing_keys_for(self, offset: int) -> list[bytes]:
+        """The keys that may sign a version of a `finalised` that took effect at `offset`, in PEM, while its
+        roll manifest is not on its topic: the one in force there, then each later one that was adopted
+        because the one before was lost."""
+        now = self.adoption_at("signing_key", offset)
+        return self._keys(lambda key: key is now or (key.lost and key.command_offset > offset))
+
+    def _keys(self, chosen: Callable[[Adoption], bool]) -> list[bytes]:
+        keys = self.adoptions["signing_key"]
+        return [each.signing_key for each in keys if each.signing_key is not None and chosen(each)]
 
     def last_change_of(self, pair: PairKey) -> DecisionChange | None:
         """The last decision or reversal of a pair."""
@@ -210,6 +188,15 @@ class State:
         """The decision on a pair in force at `offset` (None: now): the last counts."""
         change = self._last_change(pair, offset)
         return change.decision if change else None
+
+    def changes_at(self, offset: int) -> dict[PairKey, list[DecisionChange]]:
+        """The decisions and reversals of each pair up to and with `offset`, oldest first."""
+        found: dict[PairKey, list[DecisionChange]] = {}
+        for pair, changes in self._of_pair.items():
+            at = bisect_right(changes, offset, key=lambda change: change.command_offset)
+            if at:
+                found[pair] = changes[:at]
+        return found
 
     def decisions_at(self, offset: int) -> dict[PairKey, Decision]:
         """Every decision in force at `offset`, by pair."""

@@ -21,8 +21,10 @@ from shared.contracts.fields import (
 OFFICER_HEADER = "rollstream-officer"
 SIGNATURE_HEADER = "rollstream-signature"
 
-ReferenceKind = Literal["gazetteer", "stations", "model", "officers", "signing_key"]
-REFERENCE_KINDS: tuple[ReferenceKind, ...] = ("gazetteer", "stations", "model", "officers", "signing_key")
+ReferenceKind = Literal["gazetteer", "stations", "model", "officers", "signing_key", "devices"]
+REQUIRED_KINDS: tuple[ReferenceKind, ...] = ("gazetteer", "stations", "model", "officers", "signing_key")
+"""What a register cannot begin without."""
+REFERENCE_KINDS: tuple[ReferenceKind, ...] = (*REQUIRED_KINDS, "devices")
 
 Role = Literal["adjudicator", "approver", "publisher", "administrator", "marker"]
 
@@ -31,6 +33,7 @@ class CommandType(StrEnum):
     """`ce_type` of what lies on `roll.commands.v1`."""
 
     APPROVED = "rollstream.command.approved.v1"
+    WITHDRAWN = "rollstream.command.withdrawn.v1"
     ADOPTED = "rollstream.reference.adopted.v1"
     CUT_OFF = "rollstream.register.cut-off.v1"
     DECIDED = "rollstream.conflict.decided.v1"
@@ -48,6 +51,14 @@ class Approved(Strict):
     reason: Reason
 
 
+class Withdrawn(Strict):
+    """The proposer takes an open proposal back, or an approver returns it."""
+
+    command_id: Annotated[str, Field(min_length=1, max_length=256)]
+    """`ce_id` of the command."""
+    reason: Reason
+
+
 class Adopted(Strict):
     """Reference data are in force."""
 
@@ -57,6 +68,14 @@ class Adopted(Strict):
     """The administrator's name for this version."""
     sha256: Sha256
     """SHA-256 of the file, in lower-case hex."""
+    lost: bool = False
+    """Of a signing key only: the one before is lost, and this one also signs what that left unpublished."""
+
+    @model_validator(mode="after")
+    def _only_a_signing_key_is_lost(self) -> Self:
+        if "lost" in self.model_fields_set and self.kind != "signing_key":
+            raise PydanticCustomError("lost", "only a signing key can replace a lost one")
+        return self
 
 
 class CutOff(Strict):
@@ -73,6 +92,8 @@ class Version(Strict):
     """The registration."""
     digest: Sha256
     """Digest of the version, in lower-case hex."""
+    commune: Annotated[str, Field(pattern=r"^[0-9]{6}$")]
+    """Code of the commune of that version's residence."""
 
 
 class _OnPair(Strict):
@@ -132,10 +153,11 @@ class Finalised(Strict):
     """What undecided conflicts do: refuse the roll, or hold the later registration."""
 
 
-Command = Approved | Adopted | CutOff | Decided | Reversed | Finalised
+Command = Approved | Withdrawn | Adopted | CutOff | Decided | Reversed | Finalised
 
 MODELS: Mapping[str, type[Command]] = {
     CommandType.APPROVED: Approved,
+    CommandType.WITHDRAWN: Withdrawn,
     CommandType.ADOPTED: Adopted,
     CommandType.CUT_OFF: CutOff,
     CommandType.DECIDED: Decided,
@@ -150,7 +172,8 @@ PROPOSER_ROLE: Mapping[str, Role] = {
     CommandType.REVERSED: "adjudicator",
     CommandType.FINALISED: "publisher",
 }
-"""Who may propose what; an approval needs the role `approver`."""
+"""Who may propose what; an approval needs the role `approver`. A withdrawal needs it unless it is by the
+proposer."""
 
 
 class InvalidCommand(ValueError):

@@ -2,9 +2,17 @@
 
 from datetime import UTC, datetime
 
+_FIRST, _LAST = -62_135_596_800_000, 253_402_300_799_999
+"""The years 1 to 9999, in milliseconds since 1970."""
+
 
 def rfc3339(milliseconds: int) -> str:
-    """Milliseconds since 1970 as `2026-10-20T08:15:00.123Z`."""
+    """Milliseconds since 1970 as `2026-10-20T08:15:00.123Z`.
+
+    A time outside the years 1 to 9999, which has no such form, is told as the nearest one that has: no time
+    stamp on a topic may stop who reads it.
+    """
+    milliseconds = min(max(milliseconds, _FIRST), _LAST)
     seconds, rest = divmod(milliseconds, 1000)
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:03d}Z"
 

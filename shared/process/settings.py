@@ -197,6 +197,9 @@ with warnings.catch_warnings():
 
         register: Identifier
         """The register that this deployment serves, such as `kh-2026`; what is signed for another is void."""
+        founding_officers: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = None
+        """SHA-256 of the officers' file that creates the register, as `rollstream init` prints it. Services,
+        and commands that officers send, need it: without it anyone could be the first officer."""
         reference_dir: Path = Path(".rollstream/reference")
         """Folder of the reference files, each named by its SHA-256."""
         log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
@@ -226,6 +229,16 @@ def read_settings() -> Settings:
     except SettingsError as error:
         why = str(error)
     raise UnusableSettings(f"settings: {why}. docs/contracts/settings.md says what each may be.")
+
+
+def founding_officers(settings: Settings) -> str:
+    """The SHA-256 of the officers' file that creates the register. Raises UnusableSettings."""
+    if settings.founding_officers is None:
+        raise UnusableSettings(
+            "settings: ROLLSTREAM_FOUNDING_OFFICERS: is not set. It is the SHA-256 of the officers' file, "
+            "which `rollstream init` printed."
+        )
+    return settings.founding_officers
 
 
 def settings_or_exit() -> Settings:

@@ -7,13 +7,14 @@ from functools import cache
 from typing import Any, get_args
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from shared.contracts import cloudevents, strict_json
 from shared.contracts.commands import OFFICER_HEADER, SIGNATURE_HEADER, Role
 from shared.contracts.fields import Identifier, Strict, field_errors
 from shared.contracts.identity import command_signing_bytes
 from shared.crypto import signing
+from shared.reference.areas import Area, AreaCode, holds
 
 ROLES: tuple[Role, ...] = get_args(Role)
 
@@ -22,6 +23,7 @@ class _Item(Strict):
     name: Identifier
     public_key: str
     roles: list[Role]
+    areas: list[AreaCode] = Field(default=[])
 
 
 @cache
@@ -35,19 +37,27 @@ class InvalidOfficers(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Officer:
-    """A person, or a service, that may sign. `public_key` is 32 raw bytes."""
+    """A person, or a service, that may sign. `public_key` is 32 raw bytes; `areas` None means everywhere."""
 
     name: str
     public_key: bytes
     roles: frozenset[Role]
+    areas: Area | None = None
 
     def may(self, role: Role) -> bool:
         """Whether the officer holds that role."""
         return role in self.roles
 
+    def reaches(self, communes: Iterable[str]) -> bool:
+        """Whether one of the communes lies in the officer's areas. Who has areas reaches nothing else."""
+        return self.areas is None or any(holds(self.areas, commune) for commune in communes)
+
 
 def parse_officers(raw: bytes) -> dict[str, Officer]:
-    """Read an officers file: `[{"name", "public_key", "roles"}]`, by name. Raises InvalidOfficers."""
+    """Read an officers file: `[{"name", "public_key", "roles", "areas"}]`, by name. Raises InvalidOfficers.
+
+    `areas` may be missing; an empty list reaches nothing.
+    """
     try:
         items = _file_model().validate_python(strict_json.loads(raw))
     except strict_json.RefusedJSON as refused:
@@ -65,7 +75,8 @@ def parse_officers(raw: bytes) -> dict[str, Officer]:
             key = signing.decode_raw_public(item.public_key)
         except signing.UnusableKey as unusable:
             raise InvalidOfficers(f"{at}.public_key: {unusable}") from None
-        officers[item.name] = Officer(item.name, key, frozenset(item.roles))
+        areas = frozenset(item.areas) if "areas" in item.model_fields_set else None
+        officers[item.name] = Officer(item.name, key, frozenset(item.roles), areas)
     return officers
 
 
@@ -76,6 +87,7 @@ def officers_file(officers: Iterable[Officer]) -> list[dict[str, Any]]:
             "name": officer.name,
             "public_key": base64.b64encode(officer.public_key).decode(),
             "roles": [role for role in ROLES if role in officer.roles],
+            **({} if officer.areas is None else {"areas": sorted(officer.areas)}),
         }
         for officer in officers
     ]

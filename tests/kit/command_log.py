@@ -7,7 +7,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from shared.commands.fold import Message, State, fold
+from shared.commands.fold import Message, State, empty, fold
 from shared.commands.markers import LATER_MS, signed_marker
 from shared.contracts.commands import CommandType, Role
 from shared.contracts.events import Marker
@@ -19,6 +19,8 @@ from shared.runtime.record import Record
 from tests.reference.builder import MODEL
 
 REGISTER = "kh-test"
+START_MS = 1_790_000_000_000
+COMMUNE = "010203"
 NAMES: Mapping[str, tuple[Role, ...]] = {
     "admin": ("administrator",),
     "approver": ("approver",),
@@ -33,8 +35,11 @@ def key_of(name: str) -> Ed25519PrivateKey:
     return Ed25519PrivateKey.from_private_bytes(hashlib.sha256(name.encode()).digest())
 
 
-def officer(name: str, roles: Sequence[Role], key_name: str | None = None) -> Officer:
-    return Officer(name, signing.raw_public(key_of(key_name or name).public_key()), frozenset(roles))
+def officer(
+    name: str, roles: Sequence[Role], key_name: str | None = None, areas: Sequence[str] | None = None
+) -> Officer:
+    key = signing.raw_public(key_of(key_name or name).public_key())
+    return Officer(name, key, frozenset(roles), None if areas is None else frozenset(areas))
 
 
 OFFICERS = tuple(officer(name, roles) for name, roles in NAMES.items())
@@ -42,6 +47,16 @@ OFFICERS = tuple(officer(name, roles) for name, roles in NAMES.items())
 
 NO_PLACES = b"code,name_km,name_latin\n"
 NO_STATIONS = b"station,name_km,name_latin,commune,villages,capacity\n"
+
+
+def pair_of(
+    one: tuple[str, str], other: tuple[str, str], communes: tuple[str, str] = (COMMUNE, COMMUNE)
+) -> list[dict[str, str]]:
+    """A pair as commands name it, with the communes of the smaller id and the other."""
+    versions = zip(sorted((one, other)), communes, strict=True)
+    return [
+        {"registration_id": id_, "digest": digest, "commune": commune} for (id_, digest), commune in versions
+    ]
 
 
 class CommandLog:
@@ -70,18 +85,32 @@ class CommandLog:
         ce_id: str | None = None,
         key: str | None = None,
         register: str = REGISTER,
+        after_ms: int = 1,
     ) -> str:
         """Append a message signed by `name`, with the key of `key` if given; answers its ce_id."""
         ce_id = ce_id or f"command-{len(self.messages)}"
         value = canonical(data)
         headers = command_headers(register, name, key_of(key or name), ce_type, ce_id, value)
-        self.append(headers, value)
+        self.append(headers, value, after_ms=after_ms)
         return ce_id
 
-    def append(self, headers: tuple[tuple[str, bytes], ...], value: bytes) -> None:
-        offset = len(self.messages)
+    def append(
+        self,
+        headers: tuple[tuple[str, bytes], ...],
+        value: bytes,
+        *,
+        after_ms: int = 1,
+        append_time: bool = True,
+        key: bytes = b"subject",
+    ) -> None:
+        """Append what anybody may have sent, `after_ms` after the message before it by the broker's clock."""
+        last = self.messages[-1].timestamp if self.messages else START_MS
         self.headers.append(headers)
-        self.messages.append(Message.of_record(offset, 1_790_000_000_000 + offset, headers, value))
+        self.messages.append(
+            Message.of_record(
+                len(self.messages), last + after_ms, headers, value, key=key, append_time=append_time
+            )
+        )
 
     def approve(self, ce_id: str, name: str = "approver", **options: Any) -> str:
         value = next(message.value for message in self.messages if message.ce_id == ce_id)
@@ -92,14 +121,18 @@ class CommandLog:
         }
         return self.send(CommandType.APPROVED, data, name, **options)
 
+    def withdraw(self, ce_id: str, name: str, **options: Any) -> str:
+        data = {"command_id": ce_id, "reason": "not wanted any more"}
+        return self.send(CommandType.WITHDRAWN, data, name, **options)
+
     def command(self, ce_type: str, data: Any, name: str) -> str:
         """A proposal with its approval at once; answers the proposal's ce_id."""
         ce_id = self.send(ce_type, data, name)
         self.approve(ce_id)
         return ce_id
 
-    def adopt(self, kind: str, raw: bytes, version: str = "1") -> str:
-        data = {"kind": kind, "version": version, "sha256": self.file(raw)}
+    def adopt(self, kind: str, raw: bytes, version: str = "1", **more: Any) -> str:
+        data = {"kind": kind, "version": version, "sha256": self.file(raw), **more}
         return self.command(CommandType.ADOPTED, data, "admin")
 
     def found(self) -> "CommandLog":
@@ -125,12 +158,17 @@ class CommandLog:
         return self.command(CommandType.CUT_OFF, {"epoch": epoch}, "publisher")
 
     def decide(
-        self, one: tuple[str, str], other: tuple[str, str], keep: str | None, *, approve: bool = True
+        self,
+        one: tuple[str, str],
+        other: tuple[str, str],
+        keep: str | None,
+        *,
+        approve: bool = True,
+        communes: tuple[str, str] = (COMMUNE, COMMUNE),
     ) -> str:
-        """`keep` None: different persons."""
-        pair = [{"registration_id": each[0], "digest": each[1]} for each in sorted((one, other))]
+        """`keep` None: different persons. `communes` are of the smaller id and the other."""
         data = {
-            "pair": pair,
+            "pair": pair_of(one, other, communes),
             "decision": "different_persons" if keep is None else "same_person",
             "keep": keep,
             "reason": "seen both",
@@ -140,9 +178,11 @@ class CommandLog:
             self.approve(ce_id)
         return ce_id
 
-    def reverse(self, one: tuple[str, str], other: tuple[str, str]) -> str:
-        pair = [{"registration_id": each[0], "digest": each[1]} for each in sorted((one, other))]
-        return self.command(CommandType.REVERSED, {"pair": pair, "reason": "mistaken"}, "adjudicator")
+    def reverse(
+        self, one: tuple[str, str], other: tuple[str, str], communes: tuple[str, str] = (COMMUNE, COMMUNE)
+    ) -> str:
+        data = {"pair": pair_of(one, other, communes), "reason": "mistaken"}
+        return self.command(CommandType.REVERSED, data, "adjudicator")
 
     def finalise(
         self,
@@ -167,7 +207,11 @@ class CommandLog:
         return marker(self.state(), epoch, partition, offset, **other)
 
     def state(self) -> State:
-        return fold(REGISTER, self.messages, self.resolve)
+        return fold(REGISTER, self.officers_sha, self.messages, self.resolve)
+
+    def empty(self) -> State:
+        """The state before the first message."""
+        return empty(REGISTER, self.officers_sha)
 
 
 def marker(

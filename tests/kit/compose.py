@@ -12,14 +12,17 @@ SERVICES = ("registration", "dedup", "publisher")
 OURS = ("topics", *SERVICES)
 """What runs our image."""
 
-_VARIABLE = re.compile(r"\$\{(\w+):-([^}]*)\}")
+REQUIRED = {"ROLLSTREAM_FOUNDING_OFFICERS": "0" * 64}
+"""What Compose asks for by `${NAME:?why}`, with values that a test may take."""
+
+_VARIABLE = re.compile(r"\$\{(\w+):(?:-|\?)([^}]*)\}")
 
 
 def compose(variables: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """The file with its `${NAME:-default}` filled in from `variables`; no other form is used in it."""
-    document: dict[str, Any] = _filled(
-        yaml.safe_load((ROOT / "docker-compose.yml").read_text()), variables or {}
-    )
+    """The file with its `${NAME:-default}` and `${NAME:?why}` filled in from `variables`; no other form is
+    used in it."""
+    text = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+    document: dict[str, Any] = _filled(text, REQUIRED | dict(variables or {}))
     return document
 
 

@@ -39,8 +39,10 @@ class World:
     def decide(self, pair: Pair = PAIR, keep: str | None = "a", reverse: bool = False) -> None:
         offset = 10 + len(self.decisions)
         said: Any = "same_person" if keep else "different_persons"
-        decision = Decision(pair, said, keep, f"c-{offset}", offset, ("one", "two"), "seen")
-        self.decisions.append(DecisionChange(pair, None if reverse else decision, offset))
+        ce_id, communes = f"c-{offset}", ("010203", "010203")
+        decision = Decision(pair, said, keep, ce_id, offset, ("one", "two"), "seen", communes)
+        change = DecisionChange(pair, None if reverse else decision, offset, ce_id, communes)
+        self.decisions.append(change)
 
 
 class Process:
@@ -48,7 +50,7 @@ class Process:
 
     def __init__(self, world: World, mongo: MemoryMongo) -> None:
         self.world, self.mongo = world, mongo
-        self.ledger, self.state = Ledger(), State("kh-test")
+        self.ledger, self.state = Ledger(), State("kh-test", "f" * 64)
         self.followed = 0
         self.keeper = ConflictKeeper(
             ConflictStore(mongo.as_mongo()),

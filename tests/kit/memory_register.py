@@ -27,6 +27,7 @@ from shared.commands.feed import CommandFeed
 from shared.commands.fold import Message, State, apply, empty
 from shared.commands.marker_reader import MarkerReader
 from shared.contracts.cloudevents import header
+from shared.contracts.commands import CommandType
 from shared.contracts.events import EventType
 from shared.contracts.identity import canonical
 from shared.contracts.outputs import OutputType
@@ -82,8 +83,8 @@ class MemoryFeed:
     """The commands folded so far, in the place of `CommandFeed`."""
 
     def __init__(self, register: str, commands: Iterable[LogRecord], files: "MemoryFiles") -> None:
-        self.state: State = empty(register)
         self._left = list(commands)
+        self.state: State = empty(register, first_officers(self._left))
         self._files = files
 
     @property
@@ -94,7 +95,7 @@ class MemoryFeed:
         """Fold the next command, if there is one."""
         if self._left:
             record = self._left.pop(0)
-            message = Message.of_record(record.offset, record.timestamp, record.headers, record.value)
+            message = message_of(record)
             apply(self.state, message, self._files.read)
 
     async def wait_for_end(self, _timeout: float | None = None) -> State:
@@ -112,6 +113,20 @@ class MemoryFeed:
 
     def seconds_since(self, _offset: int) -> float:
         return 60.0
+
+
+def message_of(record: LogRecord) -> Message:
+    return Message.of_record(record.offset, record.timestamp, record.headers, record.value, key=record.key)
+
+
+def first_officers(commands: Iterable[LogRecord]) -> str:
+    """The officers' file that the first adoption of officers names: the setting of whoever wrote this log."""
+    for record in commands:
+        if header(record.headers, "ce_type") == CommandType.ADOPTED.encode():
+            data = json.loads(record.value or b"{}")
+            if data.get("kind") == "officers":
+                return str(data["sha256"])
+    return ""
 
 
 class MemoryFiles(ReferenceStore):

@@ -19,6 +19,7 @@ from demo.run import demo_environment, found_register
 from demo.state import Demo
 from demo.waiting import GROUPS, settled
 from engines import Engine, Engines
+from shared.contracts.identity import sha256_hex
 from shared.crypto import signing
 from shared.process.settings import Settings
 from shared.store.mongo import Mongo
@@ -189,6 +190,16 @@ class Pipeline:
         return result, compare(result, await self.dump(), topics)
 
 
+def _settings(environment: Mapping[str, str]) -> Settings:
+    before = dict(os.environ)
+    os.environ.update(environment)
+    try:
+        return Settings()
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
 @asynccontextmanager
 async def pipeline(
     engines: Engines[Engine],
@@ -201,20 +212,17 @@ async def pipeline(
     settings_of_services: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Pipeline]:
     """A founded register on fresh engines, no service started; `stations` instead of the stream's."""
-    environment = {
+    environment: dict[str, str] = {
         **demo_environment(directory, engines.environment),
         "ROLLSTREAM_KAFKA__PARTITIONS": str(partitions),
         **(settings_of_services or {}),
     }
-    before = dict(os.environ)
-    os.environ.update(environment)
-    try:
-        settings = Settings()
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
+    settings = _settings(environment)
     await ensure_topics(settings)
     stream = await found_register(events, seed, directory, settings, Console(quiet=True), stations)
+    officers = (directory / "register/officers.json").read_bytes()
+    environment["ROLLSTREAM_FOUNDING_OFFICERS"] = sha256_hex(officers)
+    settings = _settings(environment)
     async with AsyncExitStack() as stack:
         mongo = Mongo(settings.mongo, "rollstream-tests")
         stack.callback(mongo.close)

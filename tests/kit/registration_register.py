@@ -121,11 +121,8 @@ class Register:
 
     async def commands_on_the_topic(self) -> State:
         """What the commands come to with the broker's time stamps, which are part of the chain."""
-        messages = [
-            Message.of_record(each.offset, each.timestamp, each.headers, each.value)
-            for each in await self.read(Topic.COMMANDS)
-        ]
-        return fold(self.settings.register, messages, self.commands.resolve)
+        messages = [Message.of(each) for each in await self.read(Topic.COMMANDS)]
+        return fold(self.settings.register, self.commands.officers_sha, messages, self.commands.resolve)
 
     async def read(self, topic: Topic) -> list[Record]:
         """All of a topic, in order within each partition."""
@@ -190,8 +187,10 @@ async def new_register(
     key_file = folder / "marker.pem"
     signing.write_private_key(key_file, key_of("marker"))
     quick = quick_settings(engines.bootstrap_servers, engines.mongo_uri)
+    commands = CommandLog().found()
     settings = quick.model_copy(
         update={
+            "founding_officers": commands.officers_sha,
             "kafka": KafkaSettings(
                 bootstrap_servers=engines.bootstrap_servers, partitions=PARTITIONS, request_timeout_ms=5_000
             ),
@@ -203,9 +202,8 @@ async def new_register(
     producer = AIOKafkaProducer(bootstrap_servers=engines.bootstrap_servers, acks="all")
     await producer.start()
     mongo = Mongo(settings.mongo, "test")
-    register = Register(
-        settings, CommandLog().found(), producer, mongo, f"registration-{uuid.uuid4().hex[:12]}"
-    )
+    group = f"registration-{uuid.uuid4().hex[:12]}"
+    register = Register(settings, commands, producer, mongo, group)
     register.commands.adopt_all(GAZETTEER, STATIONS)
     try:
         if founded:

@@ -385,4 +385,7 @@ def claim(
 
 
 def _versions(one: tuple[str, str], other: tuple[str, str]) -> Sequence[dict[str, str]]:
-    return [{"registration_id": each[0], "digest": each[1]} for each in ordered_pair(one, other)]
+    return [
+        {"registration_id": each[0], "digest": each[1], "commune": "010203"}
+        for each in ordered_pair(one, other)
+    ]

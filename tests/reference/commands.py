@@ -82,7 +82,7 @@ class CommandHistory:
 
     def has_all_kinds(self) -> bool:
         """Whether each kind of reference data has been adopted; before that nothing runs."""
-        return all(self.adopted(kind) for kind in contract.REFERENCE_KINDS)
+        return all(self.adopted(kind) for kind in contract.REQUIRED_KINDS)
 
     def of_epoch(self, kind: str, epoch: int) -> bytes:
         """The reference file of a kind by which an epoch is judged."""

@@ -48,8 +48,8 @@ DIGEST = identity.digest(REGISTERED["voter"], REGISTERED["residence"])
 OTHER_ID = "010203-2026-0000777"
 OTHER_DIGEST = hashlib.sha256(b"some other version").hexdigest()
 PAIR = [
-    {"registration_id": REGISTERED["registration_id"], "digest": DIGEST},
-    {"registration_id": OTHER_ID, "digest": OTHER_DIGEST},
+    {"registration_id": REGISTERED["registration_id"], "digest": DIGEST, "commune": "010203"},
+    {"registration_id": OTHER_ID, "digest": OTHER_DIGEST, "commune": "010204"},
 ]
 CLAIM_ID = identity.claim_id((REGISTERED["registration_id"], DIGEST), (OTHER_ID, OTHER_DIGEST))
 FILES = {name: hashlib.sha256(name.encode()).hexdigest() for name in ("gazetteer", "stations", "model")}
@@ -100,6 +100,7 @@ def _commands() -> dict[str, dict[str, Any]]:
             "command_sha256": identity.sha256_hex(identity.canonical(cut_off)),
             "reason": "all offices have reported",
         },
+        CommandType.WITHDRAWN: {"command_id": "c-0002", "reason": "the file names a closed station"},
         CommandType.ADOPTED: {"kind": "model", "version": "2026.1", "sha256": FILES["model"]},
         CommandType.CUT_OFF: cut_off,
         CommandType.DECIDED: {
@@ -149,7 +150,7 @@ def _outputs() -> dict[str, dict[str, Any]]:
     }
     claim = {
         "claim_id": CLAIM_ID,
-        "other": PAIR[1],
+        "other": {"registration_id": OTHER_ID, "digest": OTHER_DIGEST},
         "class": "multiple_registration",
         "probability": 0.998877,
         "weight": 21.5,

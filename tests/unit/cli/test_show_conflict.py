@@ -58,7 +58,7 @@ def store(monkeypatch: pytest.MonkeyPatch) -> Store:
     ):
         command_type = f"rollstream.conflict.{kind}.v1"
         made.collection("commands").documents[f"c-{number}"] = {
-            **{"_id": f"c-{number}", "command_type": command_type, "offset": number, "data": data},
+            **{"_id": f"c-{number}", "type": command_type, "offset": number, "data": data},
             **ruling,
         }
     return made

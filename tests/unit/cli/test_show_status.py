@@ -12,7 +12,7 @@ FINALISED = {"roll": "2027-commune", "epoch": 1, "election": {}, "kind": "final"
 def command(command_type: str, data: Any, verdict: str = "open", **others: Any) -> dict[str, Any]:
     return {
         "_id": "0123456789abcdef",
-        "command_type": f"rollstream.{command_type}.v1",
+        "type": f"rollstream.{command_type}.v1",
         "data": data,
         "proposed_by": "publisher",
         "verdict": verdict,

@@ -1,6 +1,7 @@
 """Officers at the command line: any two registrations are decided on, no list of officers is the last."""
 
 import json
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,8 +35,15 @@ OFFICERS = (
 )
 FINALISE = "finalise 2027-commune --election national --day 2027-06-06"
 STORED = {
-    name: {"_id": name, "digest": digest * 64, "revision": revision, "status": "active", "epoch": 1}
-    for name, digest, revision in (("a", "1", 3), ("b", "2", 1))
+    name: {
+        "_id": name,
+        "digest": digest * 64,
+        "revision": revision,
+        "status": "active",
+        "epoch": 1,
+        "residence": {"commune": commune},
+    }
+    for name, digest, revision, commune in (("a", "1", 3, "010203"), ("b", "2", 1, "020304"))
 }
 
 
@@ -58,8 +66,10 @@ class Desk:
 
     async def read(self, _settings: Settings) -> list[Record]:
         told = zip(self.topic.headers, self.topic.messages, strict=True)
+        later = round(time.time() * 1000) - self.topic.messages[-1].timestamp if self.topic.messages else 0
         return [
-            Record("roll.commands.v1", 0, each.offset, 0, None, each.value, headers) for headers, each in told
+            Record("roll.commands.v1", 0, each.offset, each.timestamp + later, None, each.value, headers)
+            for headers, each in told
         ]
 
     async def send(self, _settings: Settings, messages: Sequence[SignedCommand]) -> list[int]:
@@ -85,6 +95,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
     monkeypatch.setattr(commands, "send", made.send)
     for name, value in (
         ("REGISTER", REGISTER),
+        ("FOUNDING_OFFICERS", made.topic.officers_sha),
         ("REFERENCE_DIR", str(tmp_path / "reference")),
         ("KAFKA__BOOTSTRAP_SERVERS", "127.0.0.1:1"),
         ("MONGO__URI", "mongodb://127.0.0.1:1"),
@@ -105,7 +116,10 @@ def test_any_two_registrations_are_decided_on_by_their_ids_in_the_versions_that_
     [command] = desk.sent
     assert command.key == b"a|b"
     assert json.loads(command.value) == {
-        "pair": [{"registration_id": each, "digest": STORED[each]["digest"]} for each in "ab"],
+        "pair": [
+            {"registration_id": "a", "digest": "1" * 64, "commune": "010203"},
+            {"registration_id": "b", "digest": "2" * 64, "commune": "020304"},
+        ],
         "decision": "same_person",
         "keep": "b",
         "reason": "met both",
@@ -258,6 +272,7 @@ def test_first_adoptions_are_judged_one_after_the_other_and_may_come_twice(
     made = init_register(REGISTER, tmp_path / "register", None)
     other = init_register(REGISTER, tmp_path / "other", None)
     monkeypatch.setenv("ROLLSTREAM_REFERENCE_DIR", str(tmp_path / "register/reference"))
+    monkeypatch.setenv("ROLLSTREAM_FOUNDING_OFFICERS", made.founding_officers)
     first = ["adopt", "--first", str(tmp_path / "register/adoptions.jsonl")]
     for _ in range(2):
         ended = CliRunner().invoke(app, [*first, "--json"])
@@ -270,7 +285,9 @@ def test_first_adoptions_are_judged_one_after_the_other_and_may_come_twice(
 def test_every_reason_of_the_fold_has_its_advice() -> None:
     of_their_own = {"epoch", "reference"}
     of_no_command_that_is_made_here = {"invalid", "unknown_type"}
-    assert REASONS.keys() - of_their_own - of_no_command_that_is_made_here == ADVICE.keys() - {"no_cut_off"}
+    the_publishers = {"older_epoch", "undecided", "contradictory", "over_full", "no_seat"}
+    told = REASONS.keys() - of_their_own - of_no_command_that_is_made_here - the_publishers
+    assert told == ADVICE.keys()
 
 
 def listed(**roles: str) -> list[Officer]:

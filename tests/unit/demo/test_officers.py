@@ -7,7 +7,7 @@ from demo.officers import Known, decisions
 
 
 def known(active: dict[str, bool]) -> dict[str, Known]:
-    return {each: Known("0" * 64, is_active, f"2026-{each}") for each, is_active in active.items()}
+    return {each: Known("0" * 64, "010203", is_active, f"2026-{each}") for each, is_active in active.items()}
 
 
 def dropped(made: list[dict[str, object]]) -> set[str]:

@@ -450,4 +450,4 @@ async def test_a_command_that_comes_while_verdicts_are_stored_gets_its_whole_doc
     await finaliser._judge_all()
     found = await desk.mongo.as_mongo().find_by_ids("commands", [grown.finalise_requests[-1].command_id])
     assert found[0]["verdict"] == "refused"
-    assert found[0]["command_type"] == "rollstream.roll.finalised.v1" and found[0]["offset"] is not None
+    assert found[0]["type"] == "rollstream.roll.finalised.v1" and found[0]["offset"] is not None

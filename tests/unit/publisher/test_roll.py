@@ -26,7 +26,9 @@ def pair(one: str, other: str, data: str = "first", others: str = "first") -> Pa
 
 def decided(key: PairKey, keep: str | None, offset: int = 10) -> tuple[PairKey, Decision]:
     kind: Literal["same_person", "different_persons"] = "same_person" if keep else "different_persons"
-    return key, Decision(key, kind, keep, f"decision-{offset}", offset, ("one", "two"), "seen")
+    return key, Decision(
+        key, kind, keep, f"decision-{offset}", offset, ("one", "two"), "seen", ("010203", "010203")
+    )
 
 
 def people(*registrations: Registration) -> dict[str, Registration]:

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.commands.fold import Message, fold
+from shared.commands.fold import fold
 from shared.contracts import normalise
-from tests.kit.memory_register import MemoryRegister
+from tests.kit.memory_register import MemoryRegister, first_officers, message_of
 from tests.reference import commands, normalised
 from tests.reference.builder import STATIONS, LogBuilder
 from tests.reference.compare import compare
@@ -74,10 +74,10 @@ def test_registration_judges_every_event_as_the_log_says(history: History, seed:
 def test_the_fold_of_commands_gives_every_verdict_as_the_log_says(history: History) -> None:
     log = history.log
     expected = commands.fold(log.register, log.commands, history.files)
-    messages = [
-        Message.of_record(each.offset, each.timestamp, each.headers, each.value) for each in log.commands
-    ]
-    found = fold(log.register, messages, lambda _kind, sha256: history.files[sha256])
+    messages = [message_of(each) for each in log.commands]
+    found = fold(
+        log.register, first_officers(log.commands), messages, lambda _kind, sha256: history.files[sha256]
+    )
     assert {each: (told.verdict, told.command_offset) for each, told in found.verdicts.items()} == {
         each: (told.verdict, told.command_offset) for each, told in expected.verdicts.items()
     }

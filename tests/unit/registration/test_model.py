@@ -18,13 +18,14 @@ from services.registration.markers import Epochs
 from services.registration.outcomes import Ended, Repeated, Result, Settled, Void
 from services.registration.outputs import OutputBuilder
 from services.registration.registrations import Registration
-from shared.commands.fold import Message, fold
+from shared.commands.fold import fold
 from shared.commands.markers import counts, read_marker
 from shared.contracts.topics import Topic, partition_for
 from shared.reference.files import parse_gazetteer, parse_stations
 from shared.reference.gazetteer_export import export_gazetteer
 from shared.runtime.record import Record
 from simulator.stream import Stream, generate_stream
+from tests.kit.memory_register import first_officers, message_of
 from tests.reference import commands, outcomes, receipts
 from tests.reference.builder import REGISTER, START, LogBuilder
 from tests.reference.log import Headers, LogRecord
@@ -83,10 +84,10 @@ def log_of(stream: Stream) -> tuple[LogBuilder, list[tuple[int, int]]]:
 
 def settle(builder: LogBuilder, stream: Stream) -> dict[tuple[int, int], Settled]:
     """All records in one batch, as the handler would."""
-    messages = [
-        Message.of_record(each.offset, each.timestamp, each.headers, each.value) for each in builder.commands
-    ]
-    state = fold(REGISTER, messages, lambda _kind, sha256: builder.files[sha256])
+    messages = [message_of(each) for each in builder.commands]
+    state = fold(
+        REGISTER, first_officers(builder.commands), messages, lambda _kind, sha256: builder.files[sha256]
+    )
     reference = Reference(parse_gazetteer(GAZETTEER), parse_stations(stations_csv(stream)))
     records = [
         Record(

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from shared.commands.feed import CommandFeed
-from shared.contracts.commands import REFERENCE_KINDS
+from shared.contracts.commands import REFERENCE_KINDS, REQUIRED_KINDS
 from shared.contracts.topics import Topic
 from shared.process.metrics import Metrics
 from shared.process.settings import RuntimeSettings, Settings
@@ -27,7 +27,9 @@ async def test_a_kind_is_waited_for_until_it_is_adopted_and_its_file_is_there(
         if sha256 != late:
             (tmp_path / sha256).write_bytes(raw)
     metrics = Metrics("publisher")
-    settings = Settings(register=REGISTER, runtime=RuntimeSettings(backoff_initial_s=0.01))
+    settings = Settings(
+        register=REGISTER, founding_officers=log.officers_sha, runtime=RuntimeSettings(backoff_initial_s=0.01)
+    )
     feed = CommandFeed(settings, ReferenceStore(tmp_path), metrics)
 
     def waited_for() -> set[str]:
@@ -58,6 +60,6 @@ async def test_a_kind_is_waited_for_until_it_is_adopted_and_its_file_is_there(
         while feed.state.next_offset < len(log.messages):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     running.cancel()
-    assert seen[0] == set(REFERENCE_KINDS) - {"officers"}
+    assert seen[0] == set(REQUIRED_KINDS) - {"officers"}
     assert [len(kinds) for kinds in seen] == sorted((len(kinds) for kinds in seen), reverse=True)
     assert waited_for() == set()

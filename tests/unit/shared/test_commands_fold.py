@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from shared.commands.fold import apply, empty, fold
+from shared.commands.fold import apply, fold
 from shared.contracts.commands import CommandType, ReferenceKind
 from shared.contracts.identity import CHAIN_START, chain
 from shared.crypto import signing
@@ -230,7 +230,7 @@ def test_an_adopted_file_that_is_not_there_is_waited_for(kind: ReferenceKind) ->
             raise MissingReference(asked, sha256)
         return log.files[sha256]
 
-    state = empty(REGISTER)
+    state = log.empty()
     with pytest.raises(MissingReference, match=kind):
         for message in log.messages:
             apply(state, message, resolve)
@@ -365,8 +365,8 @@ def test_a_missing_file_is_named_and_leaves_the_state_as_it_was() -> None:
     def missing(kind: str, sha256: str) -> bytes:
         raise MissingReference(kind, sha256)
 
-    state = fold(REGISTER, known, log.resolve)
+    state = fold(REGISTER, log.officers_sha, known, log.resolve)
     with pytest.raises(MissingReference, match="officers"):
         apply(state, last, missing)
-    assert snapshot(state) == snapshot(fold(REGISTER, known, log.resolve))
+    assert snapshot(state) == snapshot(fold(REGISTER, log.officers_sha, known, log.resolve))
     assert snapshot(apply(state, last, log.resolve)) == snapshot(log.state())

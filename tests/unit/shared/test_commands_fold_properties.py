@@ -7,13 +7,12 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.commands.fold import apply, empty
+from shared.commands.fold import apply
 from shared.contracts.commands import CommandType
 from shared.contracts.identity import sha256_hex
 from shared.reference.officers import officers_file
 from tests.kit.command_log import (
     OFFICERS,
-    REGISTER,
     CommandLog,
     all_roles,
     running,
@@ -69,7 +68,7 @@ def test_folding_message_by_message_is_folding_all_and_every_prefix_keeps_its_an
 ) -> None:
     log = play(steps)
     whole = log.state()
-    state = empty(REGISTER)
+    state = log.empty()
     for message in log.messages:
         apply(state, message, log.resolve)
         for offset in range(message.offset + 1):
@@ -83,7 +82,7 @@ def test_folding_message_by_message_is_folding_all_and_every_prefix_keeps_its_an
 @given(STEPS, st.data())
 def test_reading_a_message_again_changes_nothing(steps: list[str], data: st.DataObject) -> None:
     log = play(steps)
-    state = empty(REGISTER)
+    state = log.empty()
     for at, message in enumerate(log.messages):
         apply(state, message, log.resolve)
         apply(state, log.messages[data.draw(st.integers(0, at))], log.resolve)

@@ -120,7 +120,7 @@ def test_the_verdict_is_the_same_at_every_later_reading() -> None:
     records = [RIGHT, LOG.marker(2), LOG.marker(as_of=END - 1), LOG.marker(later=0), *VOID.values()]
     for record in records:
         verdicts = [
-            verdict(record, fold(REGISTER, LOG.messages[:number], LOG.resolve))
+            verdict(record, fold(REGISTER, LOG.officers_sha, LOG.messages[:number], LOG.resolve))
             for number in range(len(LOG.messages) + 1)
         ]
         known = [each for each in verdicts if each is not None]
@@ -142,7 +142,7 @@ class Feed:
     unless a file is `missing`."""
 
     def __init__(self, log: CommandLog, folded: int, *, missing: bool = False) -> None:
-        self.state = fold(REGISTER, log.messages[:folded], log.resolve)
+        self.state = fold(REGISTER, log.officers_sha, log.messages[:folded], log.resolve)
         self._all, self._missing, self._log = log.state(), missing, log
         self.unfolded = tuple(log.messages[folded:])
         self.waits: list[str] = []
