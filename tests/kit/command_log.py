@@ -16,7 +16,7 @@ from shared.contracts.topics import Topic
 from shared.crypto import signing
 from shared.reference.officers import ROLES, Officer, command_headers, officers_file
 from shared.runtime.record import Record
-from tests.reference.builder import MODEL
+from tests.reference.register_files import MODEL
 
 REGISTER = "kh-test"
 START_MS = 1_790_000_000_000

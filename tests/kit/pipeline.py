@@ -183,7 +183,9 @@ class Pipeline:
     async def judged(self) -> tuple[Result, list[str]]:
         """What the reference model makes of the log, and how the pipeline differs from it."""
         settings = self.demo.settings
-        log, claims, topics = await read_register(settings.register, settings.kafka.bootstrap_servers)
+        founding = getattr(settings, "founding_officers", "")
+        broker = settings.kafka.bootstrap_servers
+        log, claims, topics = await read_register(settings.register, founding, broker)
         files = {path.name: path.read_bytes() for path in settings.reference_dir.iterdir()}
         key = signing.load_private_key(self.directory / "register/keys/signing.pem")
         result = replay(log, files, claims, [key])

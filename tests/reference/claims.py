@@ -8,7 +8,7 @@ from datetime import datetime
 
 from shared.contracts.events import Capture
 from shared.contracts.identity import claim_id, sha256_hex
-from tests.reference.commands import CommandHistory
+from tests.reference.history import CommandHistory
 from tests.reference.log import Pair, SeenClaim
 from tests.reference.outcomes import Judged
 from tests.reference.records import Version
@@ -36,7 +36,7 @@ def faults(claims: Sequence[SeenClaim], judged: Judged, history: CommandHistory)
             found.append(f"{name}: epoch {claim.claim.epoch} for {one.epoch} and {other.epoch}")
         if claim.claim.class_ != class_of(one, other):
             found.append(f"{name}: class {claim.claim.class_} for {class_of(one, other)}")
-        if claim.claim.model != sha256_hex(history.of_epoch("model", 1)):
+        if claim.claim.model != sha256_hex(history.file_of_epoch("model", 1)):
             found.append(f"{name}: another model than the register's")
         said = seen.setdefault(claim.pair, claim).claim
         if said.model_copy(update={"other": claim.claim.other}) != claim.claim:

@@ -1,230 +1,213 @@
-"""What became of every command: the roll of officers, cut-offs, decisions and adoptions, told in order."""
+"""What became of every command: officers' messages, judged one after the other at their own offsets."""
 
 import base64
 import binascii
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from shared.contracts import commands as contract
-from shared.contracts import identity, strict_json
-from shared.contracts.cloudevents import header
-from shared.contracts.commands import OFFICER_HEADER, SIGNATURE_HEADER
-from tests.reference import files
+from shared.contracts import identity
+from tests.reference import files, messages
+from tests.reference.decoding import is_attribute, too_large
+from tests.reference.effects import Refused, take_effect
 from tests.reference.files import Officer, ReferenceFiles
-from tests.reference.log import LogRecord, Pair
+from tests.reference.history import CommandHistory, Message, Verdict
+from tests.reference.log import LogRecord, header
+
+OFFICER_HEADER = "rollstream-officer"
+SIGNATURE_HEADER = "rollstream-signature"
+LONGEST_WAIT_MS = 1_209_600_000
+"""14 days from a proposal to its approval."""
 
 
-@dataclass(slots=True)
-class Verdict:
-    """`verdict` is open, effective or refused; `command_offset` is where it took effect, else None."""
-
-    command_type: str
-    verdict: str = "open"
-    reason: str | None = None
-    command_offset: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """A command as it lay, with its proposer's key and parsed data if it is well-formed."""
-
-    offset: int
-    ce_type: str
-    ce_id: str
-    officer: Officer
-    value: bytes
-    data: contract.Command
-
-
-@dataclass(frozen=True, slots=True)
-class DecisionMade:
-    """A decision (or with `decided` None its reversal) on a pair that took effect at `offset`."""
-
-    offset: int
-    ce_id: str
-    pair: Pair
-    decided: contract.Decided | None
-
-
-@dataclass(frozen=True, slots=True)
-class FinaliseRequest:
-    """An approved `finalised`; whether a roll comes of it is the publisher's to say."""
-
-    offset: int
-    ce_id: str
-    data: contract.Finalised
-
-
-@dataclass(slots=True)
-class CommandHistory:
-    """All that the commands did, with the offsets at which they did it."""
-
-    register: str
-    files: ReferenceFiles
-    verdicts: dict[str, Verdict] = field(default_factory=dict)
-    cut_offs: dict[int, int] = field(default_factory=dict)
-    adoptions: list[tuple[int, str, str]] = field(default_factory=list)  # offset, kind, sha256
-    decisions: list[DecisionMade] = field(default_factory=list)
-    finalise_requests: list[FinaliseRequest] = field(default_factory=list)
-    heads: dict[int, bytes] = field(default_factory=dict)  # offset to the audit chain's head after it
-
-    def adopted(self, kind: str, before: int | None = None) -> list[str]:
-        """SHA-256 of every adoption of a kind in order, those before an offset if one is given."""
-        return [sha for offset, k, sha in self.adoptions if k == kind and (before is None or offset < before)]
-
-    def officers(self, before: int) -> dict[str, Officer]:
-        """Who is in force for a message at the offset `before`."""
-        adopted = self.adopted("officers", before)
-        return files.officers(self.files[adopted[-1]]) if adopted else {}
-
-    def has_all_kinds(self) -> bool:
-        """Whether each kind of reference data has been adopted; before that nothing runs."""
-        return all(self.adopted(kind) for kind in contract.REQUIRED_KINDS)
-
-    def of_epoch(self, kind: str, epoch: int) -> bytes:
-        """The reference file of a kind by which an epoch is judged."""
-        if epoch == 1:
-            return self.files[self.adopted(kind)[0]]
-        return self.files[self.adopted(kind, before=self.cut_offs[epoch - 1])[-1]]
-
-
-def fold(register: str, records: Sequence[LogRecord], reference_files: ReferenceFiles) -> CommandHistory:
+def fold(
+    register: str, founding: str, records: Sequence[LogRecord], reference_files: ReferenceFiles
+) -> CommandHistory:
     """Read all commands in order. Raises KeyError for an adopted file that is not given."""
-    history = CommandHistory(register, reference_files)
-    open_commands: dict[str, Message] = {}
-    head = identity.CHAIN_START
+    history = CommandHistory(register, founding, reference_files, heads=heads(records))
     for record in records:
-        head = history.heads[record.offset] = _chained(head, record)
-        ce_id = _text(header(record.headers, "ce_id"))
-        if not ce_id or len(ce_id) > 256 or any(_is_control(c) for c in ce_id) or ce_id in history.verdicts:
-            continue
-        verdict = history.verdicts[ce_id] = Verdict(_text(header(record.headers, "ce_type")) or "")
-        try:
-            message = _judge_proposal(history, record, verdict.command_type, ce_id)
-            if isinstance(message.data, contract.Approved):
-                command = _judge_approval(history, message, message.data, open_commands)
-                del open_commands[command.ce_id]
-                verdict.verdict, verdict.command_offset = "effective", record.offset
-                _settle(history, command, record.offset)
-            elif not history.adopted("officers"):  # the founding, which needs no approval
-                _settle(history, message, record.offset)
-            else:
-                open_commands[ce_id] = message
-        except Refused as refused:
-            verdict.verdict, verdict.reason = "refused", str(refused)
+        if record.offset in history.heads:
+            history.timestamps[record.offset] = record.timestamp
+            if record.append_time and not too_large(record):
+                _read(history, record)
     return history
 
 
-class Refused(Exception):
-    """Why a command has no effect."""
+def heads(records: Sequence[LogRecord]) -> dict[int, bytes]:
+    """The head of the audit chain after each message; what cannot be decompressed is none."""
+    found: dict[int, bytes] = {}
+    head = identity.CHAIN_START
+    for record in records:
+        if record.fault != "undecodable_batch":
+            head = found[record.offset] = _chained(head, record)
+    return found
 
 
-def _judge_proposal(history: CommandHistory, record: LogRecord, ce_type: str, ce_id: str) -> Message:
-    """What can be said of a message by itself, at its own offset."""
-    value = record.value or b""
+def _read(history: CommandHistory, record: LogRecord) -> None:
+    ce_id = _text(header(record.headers, "ce_id"))
+    if not is_attribute(ce_id) or ce_id is None:
+        return
+    known = history.verdicts.get(ce_id)
+    ce_type = _text(header(record.headers, "ce_type")) or ""
+    founded = bool(history.adopted("officers"))
     try:
-        data = contract.parse(ce_type, strict_json.loads(value))
-    except (strict_json.RefusedJSON, contract.InvalidCommand) as error:
-        data, fault = None, str(error)
-    officers = history.officers(record.offset)
-    if not history.adopted("officers"):  # the founding: who may sign stands in the file itself
-        if not isinstance(data, contract.Adopted) or data.kind != "officers":
-            raise Refused("no officers")
-        officers = _readable_officers(history, data.sha256)
-    officer = officers.get(_text(header(record.headers, OFFICER_HEADER)) or "")
-    if officer is None:
-        raise Refused("officer")
-    signed = identity.command_signing_bytes(history.register, ce_type, ce_id, value)
-    if not verifies(officer.key, header(record.headers, SIGNATURE_HEADER), signed):
-        raise Refused("signature")
-    if data is None:
-        raise Refused(f"malformed: {fault}")
-    if not isinstance(data, contract.Approved) and contract.PROPOSER_ROLE[ce_type] not in officer.roles:
-        raise Refused("role")
-    return Message(record.offset, ce_type, ce_id, officer, value, data)
-
-
-def _judge_approval(
-    history: CommandHistory, approval: Message, data: contract.Approved, open_commands: dict[str, Message]
-) -> Message:
-    """The command that is approved. Raises Refused where the approval does not qualify."""
-    if "approver" not in approval.officer.roles:
-        raise Refused("role")
-    command = open_commands.get(data.command_id)
-    if command is None:
-        raise Refused("no open command")
-    if data.command_sha256 != identity.sha256_hex(command.value):
-        raise Refused("command_sha256")
-    if approval.officer.name == command.officer.name or approval.officer.key == command.officer.key:
-        raise Refused("same officer")
-    proposer = history.officers(approval.offset).get(command.officer.name)
-    role = contract.PROPOSER_ROLE[command.ce_type]
-    if proposer is None or proposer.key != command.officer.key or role not in proposer.roles:
-        raise Refused("proposer no longer in force")
-    return command
-
-
-def _settle(history: CommandHistory, command: Message, offset: int) -> None:
-    """A command was approved at `offset`: it takes effect, or is refused."""
-    verdict = history.verdicts[command.ce_id]
+        officer = _signer(history, record, founded)
+    except Refused as refused:
+        if known is None:
+            history.verdicts[ce_id] = Verdict(ce_type, False, "refused", str(refused))
+        return
+    if known is not None and known.signed:
+        return
+    verdict = history.verdicts[ce_id] = Verdict(
+        ce_type, True, proposed_by=officer.name, proposed_at=record.timestamp
+    )
+    message = Message(record.offset, record.timestamp, ce_type, ce_id, officer, record.value or b"")
     try:
-        _take_effect(history, command, offset)
+        if not founded:
+            message.data = messages.parse(ce_type, message.value)
+            history.proposals[ce_id] = message
+            take_effect(history, message, record.offset)
+            verdict.verdict, verdict.command_offset = "effective", record.offset
+        elif ce_type in (messages.APPROVED, messages.WITHDRAWN):
+            (_approve if ce_type == messages.APPROVED else _withdraw)(history, message)
+            verdict.verdict, verdict.command_offset = "effective", record.offset
+        else:
+            history.proposals[ce_id] = message
+            _propose(message)
     except Refused as refused:
         verdict.verdict, verdict.reason = "refused", str(refused)
-        return
-    if not isinstance(command.data, contract.Finalised):
-        verdict.verdict, verdict.command_offset = "effective", offset
 
 
-def _take_effect(history: CommandHistory, command: Message, offset: int) -> None:
-    data = command.data
-    if isinstance(data, contract.Adopted):
-        if data.kind == "model" and history.adopted("model"):
-            raise Refused("the model of a running register cannot be changed yet")
-        _require_readable(history, data.kind, data.sha256)
-        history.adoptions.append((offset, data.kind, data.sha256))
-    elif isinstance(data, contract.CutOff):
-        if not history.has_all_kinds():
-            raise Refused("reference data missing")
-        if data.epoch != len(history.cut_offs) + 1:
-            raise Refused("epoch")
-        history.cut_offs[data.epoch] = offset
-    elif isinstance(data, contract.Decided):
-        history.decisions.append(DecisionMade(offset, command.ce_id, _pair(data.pair), data))
-    elif isinstance(data, contract.Reversed):
-        pair = _pair(data.pair)
-        on_pair = [made for made in history.decisions if made.pair == pair]
-        if not on_pair or on_pair[-1].decided is None:
-            raise Refused("nothing to reverse")
-        history.decisions.append(DecisionMade(offset, command.ce_id, pair, None))
-    elif isinstance(data, contract.Finalised):
-        history.finalise_requests.append(FinaliseRequest(offset, command.ce_id, data))
+def _signer(history: CommandHistory, record: LogRecord, founded: bool) -> Officer:
+    """Who validly signed a message. Raises Refused."""
+    officers = history.officers(record.offset) if founded else _founders(history, record)
+    officer = officers.get(_text(header(record.headers, OFFICER_HEADER)) or "")
+    right = officer is not None and verifies(officer.key, history.register, record)
+    if not founded and not (right and officer is not None and "administrator" in officer.roles):
+        raise Refused("no_officers")
+    if officer is None:
+        raise Refused("unknown_officer")
+    if not right:
+        raise Refused("signature")
+    return officer
 
 
-def _readable_officers(history: CommandHistory, sha256: str) -> dict[str, Officer]:
-    _require_readable(history, "officers", sha256)
-    return files.officers(history.files[sha256])
-
-
-def _require_readable(history: CommandHistory, kind: str, sha256: str) -> None:
+def _founders(history: CommandHistory, record: LogRecord) -> dict[str, Officer]:
+    """Whom the pinned file names, if this is its adoption."""
     try:
-        files.READERS[kind](history.files[sha256])
-    except files.UnreadableFile:
-        raise Refused("unreadable file") from None
+        if header(record.headers, "ce_type") != messages.ADOPTED.encode():
+            return {}
+        data = messages.parse(messages.ADOPTED, record.value or b"")
+        if not isinstance(data, messages.Adopted) or data.kind != "officers":
+            return {}
+        return files.officers(history.files[data.sha256]) if data.sha256 == history.founding else {}
+    except (messages.Invalid, files.UnreadableFile):
+        return {}
 
 
-def _pair(versions: list[contract.Version]) -> Pair:
-    one, other = ((version.registration_id, version.digest) for version in versions)
-    return one, other
+def _propose(message: Message) -> None:
+    """A proposal by itself. Raises Refused; otherwise it is open."""
+    role = messages.PROPOSER_ROLE.get(message.ce_type)
+    if role is None:
+        raise Refused("unknown_type")
+    if role not in message.officer.roles:
+        raise Refused("role")
+    message.data = _parsed(message)
+    if not _in_area(message.officer, message.data):
+        raise Refused("area")
+
+
+def _approve(history: CommandHistory, approval: Message) -> None:
+    """Settle a proposal. Raises Refused where the approval does not qualify."""
+    officer = approval.officer
+    if "approver" not in officer.roles:
+        raise Refused("role")
+    data = _parsed(approval)
+    assert isinstance(data, messages.Approved)
+    proposal = history.proposals.get(data.command_id)
+    if proposal is None:
+        raise Refused("unknown_command")
+    if data.command_sha256 != identity.sha256_hex(proposal.value):
+        raise Refused("other_bytes")
+    verdict = _open(history, data.command_id)
+    if _same_officer(officer, proposal.officer):
+        raise Refused("same_officer")
+    proposer = history.officers(approval.offset).get(proposal.officer.name)
+    role = messages.PROPOSER_ROLE[proposal.ce_type]
+    if proposer is None or proposer.key != proposal.officer.key or role not in proposer.roles:
+        raise Refused("proposer")
+    if not _in_area(officer, proposal.data):
+        raise Refused("area")
+    verdict.settled_by, verdict.settled_at = officer.name, approval.timestamp
+    if approval.timestamp - proposal.timestamp > LONGEST_WAIT_MS:
+        verdict.verdict = "expired"
+        raise Refused("expired")
+    verdict.approved_by = officer.name
+    try:
+        take_effect(history, proposal, approval.offset)
+        if not isinstance(proposal.data, messages.Finalised):
+            verdict.verdict, verdict.command_offset = "effective", approval.offset
+    except Refused as refused:
+        verdict.verdict, verdict.reason = "refused", str(refused)
+
+
+def _withdraw(history: CommandHistory, withdrawal: Message) -> None:
+    """Take a proposal back, or return it. Raises Refused."""
+    officer, data = withdrawal.officer, _parsed(withdrawal)
+    assert isinstance(data, messages.Withdrawn)
+    proposal = history.proposals.get(data.command_id)
+    own = proposal is not None and (proposal.officer.name, proposal.officer.key) == (
+        officer.name,
+        officer.key,
+    )
+    if not own and "approver" not in officer.roles:
+        raise Refused("role")
+    if proposal is None:
+        raise Refused("unknown_command")
+    verdict = _open(history, data.command_id)
+    if not own:
+        if isinstance(proposal.data, messages.Adopted) and proposal.data.kind == "officers":
+            raise Refused("role")
+        if _same_officer(officer, proposal.officer):
+            raise Refused("same_officer")
+        if not _in_area(officer, proposal.data):
+            raise Refused("area")
+    verdict.verdict = "withdrawn" if own else "returned"
+    verdict.settled_by, verdict.settled_at = officer.name, withdrawal.timestamp
+
+
+def _open(history: CommandHistory, ce_id: str) -> Verdict:
+    verdict = history.verdicts[ce_id]
+    if verdict.verdict != "open" or verdict.settled_by is not None:  # an approved `finalised` may wait
+        raise Refused("settled")
+    return verdict
+
+
+def _parsed(message: Message) -> messages.Command:
+    try:
+        return messages.parse(message.ce_type, message.value)
+    except messages.Invalid:
+        raise Refused("invalid") from None
+
+
+def _same_officer(one: Officer, other: Officer) -> bool:
+    return one.name == other.name or one.key == other.key
+
+
+def _in_area(officer: Officer, data: messages.Command | None) -> bool:
+    """Whether an officer may have to do with a command; one with areas only with decisions in them."""
+    if officer.areas is None:
+        return True
+    return isinstance(data, messages.OnPair) and any(
+        files.lies_in(commune, officer.areas) for commune in data.communes
+    )
 
 
 def _chained(head: bytes, record: LogRecord) -> bytes:
     names = ("ce_type", "ce_id", OFFICER_HEADER, SIGNATURE_HEADER)
-    ce_type, ce_id, officer, signature = (header(record.headers, name) or b"" for name in names)
-    return identity.chain(head, record.timestamp, ce_type, ce_id, officer, signature, record.value or b"")
+    fields = [header(record.headers, name) or b"" for name in names]
+    return identity.chain(head, record.timestamp, *fields, record.value or b"")
 
 
 def _text(raw: bytes | None) -> str | None:
@@ -234,12 +217,15 @@ def _text(raw: bytes | None) -> str | None:
         return None
 
 
-def _is_control(character: str) -> bool:
-    return character < " " or "\x7f" <= character <= "\x9f"
+def verifies(key: bytes, register: str, record: LogRecord) -> bool:
+    """Whether a record is signed like a command with that key (32 raw bytes)."""
+    parts = [register.encode(), *(header(record.headers, name) or b"" for name in ("ce_type", "ce_id"))]
+    signed = b"".join(part + b"\0" for part in parts) + (record.value or b"")
+    return verifies_bytes(key, header(record.headers, SIGNATURE_HEADER), signed)
 
 
-def verifies(key: bytes, signature: bytes | None, signed: bytes) -> bool:
-    """Whether a signature header (base64) is made with that key (32 raw bytes) over `signed`."""
+def verifies_bytes(key: bytes, signature: bytes | None, signed: bytes) -> bool:
+    """Whether a signature in base64 is made with that key over `signed`."""
     try:
         raw = base64.b64decode(signature or b"", validate=True)
         Ed25519PublicKey.from_public_bytes(key).verify(raw, signed)

@@ -5,9 +5,12 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from tests.reference.log import Topics
+from tests.reference.history import Verdict
+from tests.reference.log import PassedOn, Topics
 from tests.reference.model import Result
 from tests.reference.outcomes import Source
+from tests.reference.records import timestamp_text
+from tests.reference.verifier import published
 
 StoreDump = Mapping[str, Sequence[Mapping[str, Any]]]
 """Collection to its documents: `registrations`, `outcomes`, `capture_batches`, `commands`."""
@@ -15,6 +18,7 @@ StoreDump = Mapping[str, Sequence[Mapping[str, Any]]]
 
 def compare(result: Result, store: StoreDump, topics: Topics) -> list[str]:
     """Every difference in words, none where the services did what the log says."""
+    counts = dict(published(topics.manifests, topics.lists, result.public_keys))
     return [
         *result.claim_faults,
         *_outcomes(result, store),
@@ -22,9 +26,12 @@ def compare(result: Result, store: StoreDump, topics: Topics) -> list[str]:
         *_commands(result, store),
         *_sent("accepted", result.accepted, topics.accepted),
         *_sent("rejected", result.rejected, topics.rejected),
-        *_by_key("receipt", result.receipts, topics.receipts),
-        *_by_key("list", result.lists, topics.lists),
-        *_by_key("manifest", result.manifests, topics.manifests),
+        *_by_key("receipt", result.receipts, {key: sent[-1] for key, sent in topics.receipts.items()}),
+        *_by_key("list", result.lists, {key: counts[key] for key in topics.lists if key in counts}),
+        *_by_key(
+            "manifest", result.manifests, {key: counts[key] for key in topics.manifests if key in counts}
+        ),
+        *_markers(result.markers, topics.markers),
     ]
 
 
@@ -58,6 +65,12 @@ def _outcomes(result: Result, store: StoreDump) -> Iterator[str]:
         ids = (document.get("event_source"), document.get("event_id"))
         if expected and ids != (expected.event_source, expected.event_id):
             yield f"event {document['_id']}: stored with another source or id"
+        if expected and document.get("last_offset") != expected.last_offset:
+            yield f"event {document['_id']}: stored with another last offset"
+        rejected = json.loads(result.rejected.get((int(partition), int(offset)), b"{}"))
+        for name in ("errors", "errors_total"):
+            if rejected and document.get(name) != rejected[name]:
+                yield f"event {document['_id']}: stored with other {name}"
 
 
 def _registrations(result: Result, store: StoreDump) -> Iterator[str]:
@@ -81,11 +94,55 @@ def _commands(result: Result, store: StoreDump) -> Iterator[str]:
     stored = {document["_id"]: document for document in store.get("commands", ())}
     for ce_id in sorted(result.verdicts.keys() | stored.keys()):
         expected, document = result.verdicts.get(ce_id), stored.get(ce_id)
-        told = (expected.verdict, expected.command_offset) if expected else None
-        found = (document["verdict"], document.get("command_offset")) if document else None
-        if told != found:
-            why = f" ({expected.reason})" if expected and expected.reason else ""
-            yield f"command {ce_id}: {_told(found)} for {_told(told)}{why}"
+        told = told_of(expected) if expected else None
+        found = {name: document.get(name) for name in told or {"verdict": None}} if document else None
+        if told is None or found is None:
+            yield f"command {ce_id}: {_verdict(found)} for {_verdict(told)}"
+            continue
+        for name, value in told.items():
+            if _plain(found[name]) != value:
+                yield f"command {ce_id}: {name} is {found[name]} for {value} ({_verdict(told)})"
+
+
+def told_of(verdict: Verdict) -> dict[str, Any]:
+    """What is stored of a command."""
+    told: dict[str, Any] = {
+        "verdict": verdict.verdict,
+        "reason": verdict.reason,
+        "command_offset": verdict.command_offset,
+    }
+    if verdict.signed:
+        told |= {
+            "proposed_by": verdict.proposed_by,
+            "proposed_at": _time(verdict.proposed_at),
+            "approved_by": verdict.approved_by,
+            "settled_by": verdict.settled_by,
+            "settled_at": _time(verdict.settled_at),
+            "superseded_by": verdict.superseded_by,
+            "names": _plain(verdict.names) or None,
+        }
+    return told
+
+
+def _time(milliseconds: int | None) -> str | None:
+    return None if milliseconds is None else timestamp_text(milliseconds)
+
+
+def _plain(value: Any) -> Any:
+    return json.loads(json.dumps(value)) or None if isinstance(value, list | tuple) else value
+
+
+def _verdict(told: Mapping[str, Any] | None) -> str:
+    names = ("verdict", "reason", "command_offset")
+    return _told(None if told is None else tuple(told.get(name) for name in names))
+
+
+def _markers(expected: Mapping[Source, PassedOn], sent: Mapping[int, Sequence[PassedOn]]) -> Iterator[str]:
+    """Those that ended an epoch were passed on unchanged in their order, perhaps more than once."""
+    for partition in sorted({number for number, _ in expected} | sent.keys()):
+        due = [marker for (number, _), marker in sorted(expected.items()) if number == partition]
+        if list(dict.fromkeys(sent.get(partition, ()))) != due:
+            yield f"markers of partition {partition}: others were passed on"
 
 
 def _sent(

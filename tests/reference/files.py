@@ -3,36 +3,52 @@
 import base64
 import csv
 import io
-import string
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-from shared.contracts import strict_json
 from shared.contracts.model_file import InvalidModel, Model, parse_model
+from tests.reference.decoding import loads
+from tests.reference.identifiers import identifier
 
 ReferenceFiles = Mapping[str, bytes]
 """SHA-256 in hex to the bytes of the file."""
 
 ROLES = {"adjudicator", "approver", "publisher", "administrator", "marker"}
-IDENTIFIER_CHARACTERS = {*string.ascii_letters, *string.digits, *"-_."}
 
 
 class UnreadableFile(ValueError):
     """The file is none of its kind."""
 
 
+def lies_in(place: str, areas: Iterable[str]) -> bool:
+    """Whether a commune or village lies in one of the provinces, districts or communes."""
+    return any(place.startswith(code) for code in areas)
+
+
 @dataclass(frozen=True, slots=True)
 class Officer:
-    """Who may sign; `key` is 32 raw bytes."""
+    """Who may sign; `key` is 32 raw bytes, `areas` None where there is no bound."""
 
     name: str
     key: bytes
     roles: frozenset[str]
+    areas: frozenset[str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """What may sign events, for which office, and where that office may act; `key` is 32 raw bytes."""
+
+    name: str
+    key: bytes
+    office: str
+    areas: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,22 +71,39 @@ class Station:
 def officers(raw: bytes) -> dict[str, Officer]:
     """Officers by name. Raises UnreadableFile."""
     found: dict[str, Officer] = {}
-    try:
-        items = strict_json.loads(raw)
-        for item in items if isinstance(items, list) else [None]:
-            if not isinstance(item, dict) or set(item) != {"name", "public_key", "roles"}:
-                raise UnreadableFile("officers")
-            name, roles = item["name"], item["roles"]
-            key = base64.b64decode(item["public_key"], validate=True)
-            if not _identifier(name) or name in found or len(key) != 32:
-                raise UnreadableFile("officers")
-            if not isinstance(roles, list) or not set(roles) <= ROLES:
-                raise UnreadableFile("officers")
-            found[name] = Officer(name, key, frozenset(roles))
-    except (ValueError, TypeError):
-        raise UnreadableFile("officers") from None
+    for item in _objects(raw, {"name", "public_key", "roles"}, {"areas"}):
+        roles = item["roles"]
+        if not isinstance(roles, list) or not all(isinstance(role, str) and role in ROLES for role in roles):
+            raise UnreadableFile("officers")
+        areas = _areas(item["areas"]) if "areas" in item else None
+        officer = Officer(_identifier(item["name"]), _key(item["public_key"]), frozenset(roles), areas)
+        if officer.name in found:
+            raise UnreadableFile("officers")
+        found[officer.name] = officer
     if not found:
         raise UnreadableFile("officers")
+    return found
+
+
+@cache
+def devices(raw: bytes) -> dict[str, Device]:
+    """Devices by name; there may be none. Raises UnreadableFile."""
+    found: dict[str, Device] = {}
+    keys: set[bytes] = set()
+    of_office: dict[str, frozenset[str]] = {}
+    for item in _objects(raw, {"device", "public_key", "office", "areas"}, set()):
+        device = Device(
+            _identifier(item["device"]),
+            _key(item["public_key"]),
+            _identifier(item["office"]),
+            _areas(item["areas"]),
+        )
+        if device.name in found or device.key in keys or not device.areas:
+            raise UnreadableFile("devices")
+        if of_office.setdefault(device.office, device.areas) != device.areas:
+            raise UnreadableFile("devices")
+        found[device.name] = device
+        keys.add(device.key)
     return found
 
 
@@ -106,7 +139,7 @@ def stations(raw: bytes) -> dict[str, Station]:
     for row in _rows(raw, ["station", "name_km", "name_latin", "commune", "villages", "capacity"]):
         code, commune, capacity = row["station"], row["commune"], row["capacity"]
         villages = row["villages"].split()
-        if code in found or not _identifier(code) or not _digits(commune) or len(commune) != 6:
+        if code in found or identifier(code) is None or not _digits(commune) or len(commune) != 6:
             raise UnreadableFile("stations")
         if len(set(villages)) < len(villages) or not all(
             _digits(village) and len(village) == 8 and village.startswith(commune) for village in villages
@@ -132,6 +165,7 @@ READERS: Mapping[str, Callable[[bytes], object]] = {
     "gazetteer": place_codes,
     "stations": stations,
     "model": model,
+    "devices": devices,
 }
 """By kind; each raises UnreadableFile."""
 
@@ -151,5 +185,41 @@ def _digits(text: str) -> bool:
     return text.isascii() and text.isdigit()
 
 
-def _identifier(text: object) -> bool:
-    return isinstance(text, str) and 1 <= len(text) <= 64 and set(text) <= IDENTIFIER_CHARACTERS
+def _objects(raw: bytes, names: set[str], optional: set[str]) -> list[dict[str, Any]]:
+    """A JSON list of objects with these members."""
+    try:
+        items = loads(raw)
+    except ValueError:
+        raise UnreadableFile("JSON") from None
+    if not isinstance(items, list):
+        raise UnreadableFile("JSON")
+    for item in items:
+        if not isinstance(item, dict) or not names <= set(item) <= names | optional:
+            raise UnreadableFile("JSON")
+    return items
+
+
+def _identifier(value: object) -> str:
+    found = identifier(value)
+    if found is None:
+        raise UnreadableFile("identifier")
+    return found
+
+
+def _key(value: object) -> bytes:
+    try:
+        raw = base64.b64decode(value if isinstance(value, str) else "?", validate=True)
+    except ValueError:
+        raise UnreadableFile("key") from None
+    if len(raw) != 32:
+        raise UnreadableFile("key")
+    return raw
+
+
+def _areas(value: object) -> frozenset[str]:
+    if not isinstance(value, list):
+        raise UnreadableFile("areas")
+    for code in value:
+        if not isinstance(code, str) or not _digits(code) or len(code) not in (2, 4, 6):
+            raise UnreadableFile("areas")
+    return frozenset(value)

@@ -3,7 +3,7 @@
 import re
 from typing import Any, NamedTuple
 
-from shared.contracts.cloudevents import Event
+LAST_SEQUENCE = 9_999
 
 
 class CaptureId(NamedTuple):
@@ -19,13 +19,13 @@ def identifier(value: Any) -> str | None:
     return value if isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9._-]{1,64}", value) else None
 
 
-def capture_of(event: Event) -> CaptureId | None:
-    """The capture that any event names, if that much of it can be read."""
-    capture = event.data.get("capture") if isinstance(event.data, dict) else None
+def capture_of(data: Any) -> CaptureId | None:
+    """The capture that an event's data name, if that much of it can be read."""
+    capture = data.get("capture") if isinstance(data, dict) else None
     if not isinstance(capture, dict):
         return None
     device, batch = identifier(capture.get("device")), identifier(capture.get("batch"))
     sequence = capture.get("sequence")
-    if device is None or batch is None or type(sequence) is not int or not 0 <= sequence < 100_000:
+    if device is None or batch is None or type(sequence) is not int or not 0 <= sequence <= LAST_SEQUENCE:
         return None
     return CaptureId(device, batch, sequence)

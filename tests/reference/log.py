@@ -10,9 +10,11 @@ Headers = tuple[tuple[str, bytes | None], ...]
 
 @dataclass(frozen=True, slots=True)
 class LogRecord:
-    """One record. `timestamp` is the broker's, in milliseconds since 1970.
+    """One record. `timestamp` is in milliseconds since 1970, the broker's own if `append_time`.
 
-    `fault` is None, or says what a client library could not read of it (see `cloudevents.decode`).
+    Bytes of a header's name that are not UTF-8 are surrogate escapes. `fault` is None, or what a reader could
+    not read: `headers`, or `undecodable_batch`, where the record stands for a run of offsets up to and with
+    `last_offset`.
     """
 
     partition: int
@@ -22,13 +24,24 @@ class LogRecord:
     value: bytes | None
     headers: Headers
     fault: str | None = None
+    last_offset: int | None = None
+    append_time: bool = True
+
+    @property
+    def end(self) -> int:
+        """The offset after it."""
+        return (self.offset if self.last_offset is None else self.last_offset) + 1
 
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """Both topics, each partition in the order of its offsets, and the number of event partitions."""
+    """Both topics, each partition in the order of its offsets, and the number of event partitions.
+
+    `founding` is the SHA-256 in hex of the officers' file that creates the register.
+    """
 
     register: str
+    founding: str
     partitions: int
     events: Sequence[LogRecord]
     commands: Sequence[LogRecord]
@@ -59,14 +72,31 @@ Pair = tuple[VersionId, VersionId]
 
 @dataclass(frozen=True, slots=True)
 class Topics:
-    """What the services wrote, by key, to be compared with a result.
+    """What the services wrote, to be compared with a result.
 
-    `accepted` and `rejected` by (partition, offset) of the source, each with every version that was sent;
-    `receipts`, `lists` and `manifests` by message key, the last one sent.
+    `accepted` and `rejected` by (partition, offset) of the source, `receipts`, `lists` and `manifests` by
+    message key, each with every record in the order of its offsets; `markers` by partition, what was passed
+    on of each.
     """
 
     accepted: Mapping[tuple[int, int], Sequence[bytes]] = field(default_factory=dict)
     rejected: Mapping[tuple[int, int], Sequence[bytes]] = field(default_factory=dict)
-    receipts: Mapping[str, bytes] = field(default_factory=dict)
-    lists: Mapping[str, bytes] = field(default_factory=dict)
-    manifests: Mapping[str, bytes] = field(default_factory=dict)
+    receipts: Mapping[str, Sequence[bytes]] = field(default_factory=dict)
+    lists: Mapping[str, Sequence[bytes]] = field(default_factory=dict)
+    manifests: Mapping[str, Sequence[bytes]] = field(default_factory=dict)
+    markers: Mapping[int, Sequence["PassedOn"]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class PassedOn:
+    """Of a marker all that stays the same when it is passed on."""
+
+    ce_id: bytes | None
+    officer: bytes | None
+    signature: bytes | None
+    value: bytes | None
+
+
+def header(headers: Headers, name: str) -> bytes | None:
+    """The last header of that name, None where there is none."""
+    return dict(headers).get(name)

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from shared.contracts.identity import canonical
-from shared.contracts.outputs import Receipt, Rejected
 from tests.reference import claims as claim_rules
-from tests.reference import commands, outcomes, receipts, roll
-from tests.reference.commands import CommandHistory, Verdict
+from tests.reference import commands, outcomes, roll
+from tests.reference.commands import OFFICER_HEADER, SIGNATURE_HEADER
 from tests.reference.files import ReferenceFiles
-from tests.reference.log import Log, SeenClaim
+from tests.reference.history import CommandHistory, Verdict
+from tests.reference.log import Log, LogRecord, PassedOn, SeenClaim, header
 from tests.reference.outcomes import Judged, Outcome, Source
 from tests.reference.roll import Rolls
 
@@ -20,10 +20,11 @@ from tests.reference.roll import Rolls
 class Result:
     """What the log means. Bytes are RFC 8785 JSON as it lies on the topics.
 
-    `outcomes`, `accepted` and `rejected` by (partition, offset) of the event; `receipts`, `lists` and
-    `manifests` by message key; `verdicts` by `ce_id`; `closes` are the offsets of accepted `batch-closed`.
-    `claim_faults` says what is wrong with the claims that were given. `judged`, `history` and `rolls` are the
-    model's own view, for closer questions.
+    `outcomes`, `accepted`, `rejected` and the `markers` that are passed on by (partition, offset) of the
+    event; `receipts`, `lists` and `manifests` by message key; `verdicts` by `ce_id`; `closes` are the offsets
+    of accepted `batch-closed`; `public_keys` all signing keys that were adopted, in PEM. `claim_faults` says
+    what is wrong with the claims that were given. `judged`, `history` and `rolls` are the model's own view,
+    for closer questions.
     """
 
     outcomes: Mapping[Source, Outcome]
@@ -34,6 +35,8 @@ class Result:
     verdicts: Mapping[str, Verdict]
     lists: Mapping[str, bytes]
     manifests: Mapping[str, bytes]
+    markers: Mapping[Source, PassedOn]
+    public_keys: Sequence[bytes]
     claim_faults: Sequence[str]
     judged: Judged
     history: CommandHistory
@@ -47,7 +50,7 @@ def replay(
     signing_keys: Iterable[Ed25519PrivateKey],
 ) -> Result:
     """Fold the log. Raises KeyError for a reference file that is not given, LookupError for a signing key."""
-    history = commands.fold(log.register, log.commands, reference_files)
+    history = commands.fold(log.register, log.founding, log.commands, reference_files)
     judged = outcomes.judge(log, history)
     faults = claim_rules.faults(claims, judged, history)
     rolls = roll.publish(history, judged, claims, list(signing_keys))
@@ -63,11 +66,13 @@ def replay(
             for (device, batch), closes in judged.closes.items()
             for close in closes
         },
-        rejected={source: _bytes(rejected) for source, rejected in judged.rejected.items()},
-        receipts={key: _bytes(receipt) for key, receipt in receipts.receipts(judged).items()},
+        rejected={source: canonical(rejected) for source, rejected in judged.rejected.items()},
+        receipts={key: canonical(receipt) for key, receipt in judged.receipts.items()},
         verdicts=history.verdicts,
         lists=rolls.lists,
         manifests=rolls.manifests,
+        markers={source: passed_on(record) for source, record in judged.passed_on.items()},
+        public_keys=[reference_files[sha256] for sha256 in history.adopted("signing_key")],
         claim_faults=faults,
         judged=judged,
         history=history,
@@ -75,5 +80,9 @@ def replay(
     )
 
 
-def _bytes(model: Rejected | Receipt) -> bytes:
-    return canonical(model.model_dump(mode="json", by_alias=True))
+def passed_on(record: LogRecord) -> PassedOn:
+    """What is passed on of a marker."""
+    ce_id, officer, signature = (
+        header(record.headers, name) for name in ("ce_id", OFFICER_HEADER, SIGNATURE_HEADER)
+    )
+    return PassedOn(ce_id, officer, signature, record.value)

@@ -3,17 +3,19 @@
 from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import date
+from typing import Any
 
-from shared.contracts import cloudevents, events, identity, outputs
-from shared.contracts.cloudevents import Event
+from shared.contracts import events, identity
 from shared.contracts.events import EventType
 from shared.contracts.topics import partition_for
-from tests.reference import files
+from tests.reference import authority, decoding, files
 from tests.reference.ages import birthday, possible_days
-from tests.reference.commands import CommandHistory
-from tests.reference.identifiers import capture_of
+from tests.reference.authority import Devices
+from tests.reference.decoding import Event
+from tests.reference.history import CommandHistory
 from tests.reference.log import Log, LogRecord
-from tests.reference.markers import valid_marker
+from tests.reference.markers import MARKER, valid_marker
+from tests.reference.receipts import Batches, receipts
 from tests.reference.records import Rejection, Version, accepted, rejected
 
 MOST_VERSIONS = 200
@@ -23,12 +25,16 @@ Source = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of an offset; `reason` of a rejection or a dead letter."""
+    """What became of an offset; `reason` of a rejection or a dead letter.
+
+    Of an undecodable batch it is that of the run of offsets up to and with `last_offset`.
+    """
 
     outcome: str
     reason: str | None = None
     event_source: str | None = None
     event_id: str | None = None
+    last_offset: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +50,24 @@ class Close:
 
 @dataclass(slots=True)
 class Judged:
-    """The fold over the events. `marked` is the highest epoch whose marker each partition has."""
+    """The fold over the events.
+
+    `marked` is the highest epoch whose marker each partition has; `passed_on` the markers that ended an
+    epoch, by their offsets; `batches` what arrived of each.
+    """
 
     outcomes: dict[Source, Outcome] = field(default_factory=dict)
     registrations: dict[str, list[Version]] = field(default_factory=lambda: defaultdict(list))
     closes: dict[tuple[str, str], list[Close]] = field(default_factory=lambda: defaultdict(list))
-    rejected: dict[Source, outputs.Rejected] = field(default_factory=dict)
-    sequences: dict[tuple[str, str], dict[int, set[str]]] = field(
-        default_factory=lambda: defaultdict(lambda: defaultdict(set))
-    )
+    rejected: dict[Source, dict[str, Any]] = field(default_factory=dict)
+    batches: Batches = field(default_factory=Batches)
     marked: dict[int, int] = field(default_factory=dict)
+    passed_on: dict[Source, LogRecord] = field(default_factory=dict)
+
+    @property
+    def receipts(self) -> dict[str, dict[str, Any]]:
+        """The last receipt of each closed batch, by message key."""
+        return receipts({batch: closes[-1].data for batch, closes in self.closes.items()}, self.batches)
 
 
 class Resend(Exception):
@@ -61,7 +75,7 @@ class Resend(Exception):
 
 
 def judge(log: Log, history: CommandHistory) -> Judged:
-    """Judge every event. Nothing runs before each kind of reference data was adopted."""
+    """Judge every event. Nothing runs before the first of each kind of reference data was adopted."""
     judged = Judged(marked=dict.fromkeys(range(log.partitions), 0))
     if history.has_all_kinds():
         for record in sorted(log.events, key=lambda record: (record.partition, record.offset)):
@@ -71,30 +85,46 @@ def judge(log: Log, history: CommandHistory) -> Judged:
 
 def _outcome(log: Log, history: CommandHistory, judged: Judged, record: LogRecord) -> Outcome:
     try:
-        event = cloudevents.decode(record.value, record.headers, record.fault)
-    except cloudevents.Undecodable as undecodable:
-        return Outcome("dead_lettered", undecodable.reason)
-    if event.type == EventType.MARKER:
-        epoch = valid_marker(record, event, history)
-        if epoch is None or epoch <= judged.marked[record.partition]:
-            return Outcome("void_marker", None, event.source, event.id)
-        judged.marked[record.partition] = epoch
-        return Outcome("marker", None, event.source, event.id)
+        event = decoding.decode(record)
+    except decoding.Dead as dead:
+        return Outcome("dead_lettered", str(dead), last_offset=record.last_offset)
+    epoch = judged.marked[record.partition] + 1
     outcome, reason = "accepted", None
-    try:
-        _take_in(log, history, judged, record, event)
-    except Resend:
-        outcome = "ignored"
-    except Rejection as rejection:
-        outcome, reason = "rejected", rejection.reason
-        judged.rejected[record.partition, record.offset] = rejected(record, event, rejection)
-    capture = capture_of(event)
-    if capture is not None:
-        judged.sequences[capture.device, capture.batch][capture.sequence].add(outcome)
+    if event.type == MARKER:
+        outcome = _mark(history, judged, record, event)
+    else:
+        try:
+            _take_in(log, history, judged, record, event, epoch)
+        except Resend:
+            outcome = "ignored"
+        except Rejection as rejection:
+            outcome, reason = "rejected", rejection.reason
+            judged.rejected[record.partition, record.offset] = rejected(record, event, rejection)
+    devices = _devices(history, epoch)
+    if devices is None or authority.signer(log.register, devices, record, event):
+        judged.batches.arrived(log.register, event, outcome)
     return Outcome(outcome, reason, event.source, event.id)
 
 
-def _take_in(log: Log, history: CommandHistory, judged: Judged, record: LogRecord, event: Event) -> None:
+def _mark(history: CommandHistory, judged: Judged, record: LogRecord, event: Event) -> str:
+    epoch = valid_marker(record, event, history)
+    if epoch is None:
+        return "void_marker"
+    if epoch > judged.marked[record.partition]:
+        judged.marked[record.partition] = epoch
+        judged.passed_on[record.partition, record.offset] = record
+    return "marker"
+
+
+def _devices(history: CommandHistory, epoch: int) -> Devices | None:
+    """The devices of an epoch, None where anyone may send anything."""
+    raw = history.of_epoch("devices", epoch)
+    return None if raw is None else files.devices(raw)
+
+
+def _take_in(
+    log: Log, history: CommandHistory, judged: Judged, record: LogRecord, event: Event, epoch: int
+) -> None:
     """Accept the event. Raises Resend, or Rejection with the first reason that applies."""
     data = event.data if isinstance(event.data, dict) else {}
     named = data.get("device" if event.type == EventType.BATCH_CLOSED else "registration_id")
@@ -103,42 +133,38 @@ def _take_in(log: Log, history: CommandHistory, judged: Judged, record: LogRecor
     if partition_for(record.key, log.partitions) != record.partition:
         raise Rejection("wrong_partition")
     event_hash = identity.data_hash(event.type, event.data)
-    if event.type == EventType.BATCH_CLOSED:
-        _take_in_close(judged, record, event, event_hash)
-        return
+    closes = judged.closes.get((str(data.get("device")), str(data.get("batch"))), [])
     versions = judged.registrations.get(named, []) if isinstance(named, str) else []
-    for version in versions:
-        if (version.record.event_source, version.record.event_id) == (event.source, event.id):
-            if event_hash is not None and version.event_hash == event_hash:
-                raise Resend
-            raise Rejection("id_reused")
+    if event.type == EventType.BATCH_CLOSED:
+        known = [(each.event.source, each.event.id, each.event_hash) for each in closes]
+    else:
+        known = [(each.record.event_source, each.record.event_id, each.event_hash) for each in versions]
+    for source, ce_id, its_hash in known:
+        if (source, ce_id) == (event.source, event.id):
+            raise Resend if event_hash is not None and its_hash == event_hash else Rejection("id_reused")
     parsed = _parsed(event)
-    assert isinstance(parsed, events.Registration | events.Removal)
+    if not isinstance(parsed, events.BatchClosed):
+        _check_revision(parsed, versions)
+    devices = _devices(history, epoch)
+    if devices is not None:
+        device = authority.signer(log.register, devices, record, event)
+        if device is None or (
+            not isinstance(parsed, events.BatchClosed)
+            and not authority.may(device, event, parsed, versions, epoch)
+        ):
+            raise Rejection("not_authorised")
+    if isinstance(parsed, events.BatchClosed):
+        if len(closes) >= MOST_VERSIONS:
+            raise Rejection("too_many_versions")
+        close = Close(record.partition, record.offset, event, event_hash, parsed)
+        judged.closes[parsed.device, parsed.batch].append(close)
+        return
     _check_history(event.type, parsed, versions)
-    epoch = judged.marked[record.partition] + 1
     if isinstance(parsed, events.Registration):
         _check_places(parsed, history, epoch)
         _check_birth_date(parsed.voter, parsed.capture)
-    judged.registrations[parsed.registration_id].append(
-        accepted(record, event, event_hash, parsed, versions, epoch)
-    )
-
-
-def _take_in_close(judged: Judged, record: LogRecord, event: Event, event_hash: str | None) -> None:
-    data = event.data if isinstance(event.data, dict) else {}
-    closes = judged.closes.get((str(data.get("device")), str(data.get("batch"))), [])
-    for close in closes:
-        if (close.event.source, close.event.id) == (event.source, event.id):
-            if event_hash is not None and close.event_hash == event_hash:
-                raise Resend
-            raise Rejection("id_reused")
-    parsed = _parsed(event)
-    assert isinstance(parsed, events.BatchClosed)
-    if len(closes) >= MOST_VERSIONS:
-        raise Rejection("too_many_versions")
-    judged.closes[parsed.device, parsed.batch].append(
-        Close(record.partition, record.offset, event, event_hash, parsed)
-    )
+    version = accepted(record, event, event_hash, parsed, versions, epoch)
+    judged.registrations[parsed.registration_id].append(version)
 
 
 def _parsed(event: Event) -> events.EventData:
@@ -147,15 +173,19 @@ def _parsed(event: Event) -> events.EventData:
     try:
         return events.parse(event.type, event.data)
     except events.InvalidData as invalid:
-        raise Rejection("invalid", errors=list(invalid.errors)) from None
+        errors = [(error["path"], error["rule"]) for error in invalid.errors]
+        raise Rejection("invalid", errors=errors) from None
+
+
+def _check_revision(parsed: events.Registration | events.Removal, versions: list[Version]) -> None:
+    if versions and parsed.revision > versions[-1].record.revision + LARGEST_JUMP:
+        raise Rejection("invalid", errors=[("revision", "jump")])
 
 
 def _check_history(
     event_type: str, parsed: events.Registration | events.Removal, versions: list[Version]
 ) -> None:
     last = versions[-1].record if versions else None
-    if last is not None and parsed.revision > last.revision + LARGEST_JUMP:
-        raise Rejection("invalid", errors=[{"path": "revision", "rule": "jump"}])
     if len(versions) >= MOST_VERSIONS and event_type != EventType.REMOVED:
         raise Rejection("too_many_versions")
     if event_type == EventType.REGISTERED:
@@ -172,10 +202,10 @@ def _check_history(
 
 def _check_places(parsed: events.Registration, history: CommandHistory, epoch: int) -> None:
     place = parsed.residence.village_code
-    if place not in files.place_codes(history.of_epoch("gazetteer", epoch)):
+    if place not in files.place_codes(history.file_of_epoch("gazetteer", epoch)):
         raise Rejection("unknown_place", "residence.village_code")
     if parsed.polling_station is not None:
-        station = files.stations(history.of_epoch("stations", epoch)).get(parsed.polling_station)
+        station = files.stations(history.file_of_epoch("stations", epoch)).get(parsed.polling_station)
         if station is None or station.commune != place[:6]:
             raise Rejection("unknown_station", "polling_station")
 

@@ -7,7 +7,7 @@ from datetime import date
 
 from shared.contracts.events import Voter
 from tests.reference.ages import birthday, possible_days
-from tests.reference.commands import DecisionMade, FinaliseRequest
+from tests.reference.history import DecisionMade, FinaliseRequest
 from tests.reference.log import Pair, SeenClaim
 from tests.reference.records import Version
 
@@ -30,6 +30,7 @@ class Registered:
     last: Version
     captured: Version
     first_accepted: int
+    communes: dict[str, str]  # of each digest that it had
 
     @property
     def digest(self) -> str:
@@ -73,7 +74,8 @@ def population(registrations: dict[str, list[Version]], epoch: int) -> Populatio
         known = [version for version in versions if version.epoch <= epoch]
         if known:
             captured = [version for version in known if version.voter is not None]
-            found[registration_id] = Registered(known[-1], captured[-1], known[0].timestamp)
+            communes = {each.record.digest: each.place[:6] for each in captured if each.place is not None}
+            found[registration_id] = Registered(known[-1], captured[-1], known[0].timestamp, communes)
     return found
 
 
@@ -81,11 +83,11 @@ def decide(
     people: Population, claims: Iterable[SeenClaim], made: list[DecisionMade], request: FinaliseRequest
 ) -> Standing:
     """Apply the rules. Raises Refusal."""
-    known = [d for d in made if d.offset < request.offset and {d.pair[0][0], d.pair[1][0]} <= people.keys()]
+    known = [each for each in made if each.offset < request.offset and _counts_as_made(people, each)]
     said = _what_decisions_say(people, known)
     for claim in claims:
         ids = _ids(claim.pair)
-        holds = claim.claim.epoch <= request.data.epoch and ids in _currently(people, [claim.pair])
+        holds = claim.claim.epoch <= request.data.epoch and _is_current(people, claim.pair)
         if holds and ids not in said.same and ids not in said.different:
             said.undecided.add(ids)
 
@@ -94,7 +96,7 @@ def decide(
     _refuse_contradictions(person, said, dropped)
 
     absent: dict[str, tuple[str, str | None]] = {}
-    day = date.fromisoformat(request.data.election.day)
+    day = date.fromisoformat(request.data.election["day"])
     for registration_id, registered in people.items():  # rule 4
         if registered.removal is not None:
             absent[registration_id] = (registered.removal, registered.last.record.event_id)
@@ -127,38 +129,45 @@ class _Said:
     preferred: dict[Ids, str] = field(default_factory=dict)
 
 
+def _counts_as_made(people: Population, made: DecisionMade) -> bool:
+    """Whether both versions exist by then and lay in the communes that the officers named."""
+    return all(
+        registration_id in people and people[registration_id].communes.get(digest) == commune
+        for (registration_id, digest), commune in zip(made.pair, made.said.communes, strict=True)
+    )
+
+
 def _what_decisions_say(people: Population, known: list[DecisionMade]) -> _Said:
-    last = {decision.pair: decision for decision in known}
-    in_force = [decision for decision in known if last[decision.pair] is decision and decision.decided]
-    newest = {_ids(decision.pair): decision for decision in in_force}
-    current = {_ids(d.pair): d for d in in_force if _ids(d.pair) in _currently(people, [d.pair])}
     said = _Said()
-    # Whoever was asked about once and has no answer is asked about again.
-    said.undecided = _currently(people, [pair for pair, decision in last.items() if not decision.decided])
-    for ids in newest:
-        governing = current.get(ids, newest[ids])
-        decided = governing.decided
-        assert decided is not None
-        if decided.keep is None:
-            if ids in current:
+    for ids in {_ids(made.pair) for made in known}:
+        on_ids = [made for made in known if _ids(made.pair) == ids]
+        standing = [made for made in on_ids if not _void(people, made)]  # rule 1
+        now = [made for made in standing if _is_current(people, made.pair)]
+        if now:
+            governing = now[-1]
+            if governing.said.decision is None:
+                said.undecided.add(ids)
+            elif governing.said.keep is None:
                 said.different.add(ids)
-        elif people[decided.keep].removal not in (None, "deceased", "disenfranchised"):
-            said.undecided.add(ids)  # rule 1: void
-        elif ids in current:
-            said.same[ids] = governing
-        else:
-            said.undecided.add(ids)  # rule 2
-            said.preferred[ids] = decided.keep
+            else:
+                said.same[ids] = governing
+        elif standing and standing[-1].said.keep is not None:  # rule 2: of other versions
+            said.undecided.add(ids)
+            said.preferred[ids] = standing[-1].said.keep
+        elif any(_is_current(people, made.pair) for made in on_ids):
+            said.undecided.add(ids)  # all that was said of these versions is void
     return said
 
 
-def _currently(people: Population, pairs: Iterable[Pair]) -> set[Ids]:
-    """The ids of those pairs whose versions are both the epoch's last."""
-    return {
-        _ids(pair)
-        for pair in pairs
-        if all(each in people and people[each].digest == digest for each, digest in pair)
-    }
+def _void(people: Population, made: DecisionMade) -> bool:
+    """Whether the one whom a decision keeps is gone for another reason than death or loss of the vote."""
+    keep = made.said.keep
+    return keep is not None and people[keep].removal not in (None, "deceased", "disenfranchised")
+
+
+def _is_current(people: Population, pair: Pair) -> bool:
+    """Whether both versions are the epoch's last."""
+    return all(each in people and people[each].digest == digest for each, digest in pair)
 
 
 def _dropped(said: _Said) -> dict[str, str]:
@@ -167,7 +176,7 @@ def _dropped(said: _Said) -> dict[str, str]:
         registration_id: decision.ce_id
         for ids, decision in sorted(said.same.items(), key=lambda item: item[1].offset)
         for registration_id in ids
-        if decision.decided is not None and registration_id != decision.decided.keep
+        if registration_id != decision.said.keep
     }
 
 
@@ -198,7 +207,7 @@ def _refuse_contradictions(person: dict[str, str], said: _Said, dropped: dict[st
         pairs = [
             ids
             for ids in [*said.same, *said.different]
-            if person[ids[0]] in wrong and person[ids[1]] in wrong
+            if person[ids[0]] == person[ids[1]] and person[ids[0]] in wrong
         ]
         raise Refusal("contradictory", sorted(pairs))
 

@@ -6,28 +6,34 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from shared.contracts.cloudevents import header
 from shared.contracts.outputs import Claim, OutputType
 from shared.contracts.topics import Topic
-from tests.reference.log import Log, LogRecord, SeenClaim, Topics
+from tests.reference.log import Log, LogRecord, PassedOn, SeenClaim, Topics, header
+from tests.reference.markers import MARKER
+from tests.reference.model import passed_on
 
+CLAIMS = "rollstream.registration.claims.v1"
+"""Type of what carries the claims that a checked record has no room for."""
+
+LOG_APPEND_TIME = 1
 MANY = 1000
 """Records that are read at once, as long as all can be decoded."""
 
 
 async def read_register(
-    register: str, bootstrap_servers: str, **client: Any
+    register: str, founding: str, bootstrap_servers: str, **client: Any
 ) -> tuple[Log, list[SeenClaim], Topics]:
     """Everything that lies on the topics now: the log, the claims, and what the services sent.
 
-    `client` goes to AIOKafkaConsumer (SASL, TLS).
+    `founding` is the SHA-256 of the officers' file that creates the register; `client` goes to
+    AIOKafkaConsumer (SASL, TLS).
     """
     found: dict[Topic, list[LogRecord]] = {}
     for topic in Topic:
         if topic != Topic.DEAD_LETTERS:
             found[topic] = await read_topic(topic.value, bootstrap_servers, **client)
     partitions = await count_partitions(Topic.EVENTS.value, bootstrap_servers, **client)
-    log = Log(register, partitions, found[Topic.EVENTS], found[Topic.COMMANDS])
+    log = Log(register, founding, partitions, found[Topic.EVENTS], found[Topic.COMMANDS])
     return log, seen_claims(found[Topic.CHECKED]), topics_of(found)
 
 
@@ -72,8 +78,8 @@ async def count_partitions(topic: str, bootstrap_servers: str, **client: Any) ->
 
 
 def seen_claims(checked: list[LogRecord]) -> list[SeenClaim]:
-    """The claims of every checked record, each as often as it was written."""
-    values = [json.loads(record.value or b"") for record in _of_type(checked, OutputType.CHECKED)]
+    """The claims of every checked record and of those that carry the rest, each as often as written."""
+    values = [json.loads(record.value or b"") for record in _of_type(checked, OutputType.CHECKED, CLAIMS)]
     return [
         SeenClaim(value["registration_id"], value["digest"], Claim.model_validate(claim))
         for value in values
@@ -84,21 +90,26 @@ def seen_claims(checked: list[LogRecord]) -> list[SeenClaim]:
 def topics_of(found: dict[Topic, list[LogRecord]]) -> Topics:
     """What the services sent, by what it is compared by."""
     accepted, rejected = defaultdict(list), defaultdict(list)
+    markers: dict[int, list[PassedOn]] = defaultdict(list)
     for record in _of_type(found[Topic.ACCEPTED], OutputType.ACCEPTED):
         accepted[_source(record)].append(record.value or b"")
+    for record in _of_type(found[Topic.ACCEPTED], MARKER):
+        markers[record.partition].append(passed_on(record))
     for record in _of_type(found[Topic.REJECTED], OutputType.REJECTED):
         rejected[_source(record)].append(record.value or b"")
     return Topics(
         accepted,
         rejected,
-        _last_by_key(found[Topic.RECEIPTS]),
-        _last_by_key(found[Topic.LISTS]),
-        _last_by_key(found[Topic.MANIFESTS]),
+        _by_key(found[Topic.RECEIPTS]),
+        _by_key(found[Topic.LISTS]),
+        _by_key(found[Topic.MANIFESTS]),
+        markers,
     )
 
 
-def _of_type(records: list[LogRecord], ce_type: str) -> list[LogRecord]:
-    return [record for record in records if header(record.headers, "ce_type") == ce_type.encode()]
+def _of_type(records: list[LogRecord], *ce_types: str) -> list[LogRecord]:
+    types = {ce_type.encode() for ce_type in ce_types}
+    return [record for record in records if header(record.headers, "ce_type") in types]
 
 
 def _source(record: LogRecord) -> tuple[int, int]:
@@ -106,12 +117,23 @@ def _source(record: LogRecord) -> tuple[int, int]:
     return source["partition"], source["offset"]
 
 
-def _last_by_key(records: list[LogRecord]) -> dict[str, bytes]:
-    return {(record.key or b"").decode(): record.value or b"" for record in records}
+def _by_key(records: list[LogRecord]) -> dict[str, list[bytes]]:
+    found = defaultdict(list)
+    for record in records:
+        found[(record.key or b"").decode("utf-8", "replace")].append(record.value or b"")
+    return found
 
 
 def _record(raw: Any) -> LogRecord:
-    return LogRecord(raw.partition, raw.offset, raw.timestamp, raw.key, raw.value, tuple(raw.headers))
+    return LogRecord(
+        raw.partition,
+        raw.offset,
+        raw.timestamp,
+        raw.key,
+        raw.value,
+        tuple(raw.headers),
+        append_time=raw.timestamp_type == LOG_APPEND_TIME,
+    )
 
 
 def _consumer(bootstrap_servers: str, **client: Any) -> Any:

@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from shared.contracts import events, identity, outputs
-from shared.contracts.cloudevents import Event
 from shared.contracts.events import EventType
 from shared.contracts.topics import Topic
 from tests.reference import normalised
+from tests.reference.decoding import Event
 from tests.reference.identifiers import identifier
 from tests.reference.log import LogRecord
 
@@ -20,10 +20,12 @@ class Version:
     partition: int
     offset: int
     timestamp: int
+    event_type: str
     event_hash: str | None
     record: outputs.Accepted
     sent: bytes
     voter: events.Voter | None
+    captured_voter: Any  # the same as JSON, null members left out
     place: str | None  # the village (eight digits) or commune (six) of residence, as captured
 
     @property
@@ -32,13 +34,16 @@ class Version:
         return self.record.epoch
 
 
-class Rejection(Exception):
-    """Why an event is rejected, and at which paths."""
+MOST_ERRORS = 20
 
-    def __init__(self, reason: str, path: str = "", errors: list[Any] | None = None) -> None:
+
+class Rejection(Exception):
+    """Why an event is rejected, and at which paths: (path, rule), however many."""
+
+    def __init__(self, reason: str, path: str = "", errors: list[tuple[str, str]] | None = None) -> None:
         super().__init__(reason)
         self.reason = reason
-        self.errors = [{"path": path, "rule": reason}] if errors is None else errors
+        self.errors = sorted({(path, reason)} if errors is None else set(errors))
 
 
 def timestamp_text(milliseconds: int) -> str:
@@ -89,33 +94,34 @@ def accepted(
         partition=record.partition,
         offset=record.offset,
         timestamp=record.timestamp,
+        event_type=event.type,
         event_hash=event_hash,
         record=outputs.Accepted.model_validate(whole),
         sent=identity.canonical(whole),
         voter=voter,
+        captured_voter=None if voter is None else identity.without_nulls(event.data["voter"]),
         place=place,
     )
 
 
-def rejected(record: LogRecord, event: Event, rejection: Rejection) -> outputs.Rejected:
+def rejected(record: LogRecord, event: Event, rejection: Rejection) -> dict[str, Any]:
     """What is answered to the capture system."""
     data = event.data if isinstance(event.data, dict) else {}
     closing = event.type == EventType.BATCH_CLOSED
     capture = data if closing else data.get("capture")
     capture = capture if isinstance(capture, dict) else {}
-    return outputs.Rejected.model_validate(
-        {
-            "event_source": event.source,
-            "event_id": event.id,
-            "office": identifier(capture.get("office")),
-            "device": identifier(capture.get("device")),
-            "registration_id": None if closing else identifier(data.get("registration_id")),
-            "reason": outputs.RejectionReason(rejection.reason),
-            "errors": rejection.errors,
-            "source": {
-                "topic": Topic.EVENTS.value,
-                "partition": record.partition,
-                "offset": record.offset,
-            },
-        }
-    )
+    return {
+        "event_source": event.source,
+        "event_id": event.id,
+        "office": identifier(capture.get("office")),
+        "device": identifier(capture.get("device")),
+        "registration_id": None if closing else identifier(data.get("registration_id")),
+        "reason": rejection.reason,
+        "errors": [{"path": path, "rule": rule} for path, rule in rejection.errors[:MOST_ERRORS]],
+        "errors_total": len(rejection.errors),
+        "source": {
+            "topic": Topic.EVENTS.value,
+            "partition": record.partition,
+            "offset": record.offset,
+        },
+    }

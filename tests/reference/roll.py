@@ -13,7 +13,7 @@ from shared.contracts import lists as contract
 from shared.contracts.fields import KHMER_DIGITS
 from shared.contracts.identity import canonical, sha256_hex
 from tests.reference import files, normalised
-from tests.reference.commands import CommandHistory, FinaliseRequest
+from tests.reference.history import CommandHistory, FinaliseRequest
 from tests.reference.log import SeenClaim
 from tests.reference.outcomes import Judged
 from tests.reference.persons import Population, Refusal, Standing, decide, population
@@ -66,7 +66,7 @@ def publish(
             _publish_version(history, judged, claims, _key_in_force(history, request, keys), request, rolls)
         except Refusal as refusal:
             rolls.refusals[request.ce_id] = refusal
-            verdict.verdict, verdict.reason = "refused", refusal.reason
+            verdict.verdict, verdict.reason, verdict.names = "refused", refusal.reason, refusal.names
             continue
         verdict.verdict, verdict.command_offset = "effective", request.offset
         newest = request.data.epoch
@@ -104,12 +104,12 @@ def _publish_version(
         "version": version.number,
         "epoch": data.epoch,
         "command_offset": request.offset,
-        "election": data.election.model_dump(),
+        "election": dict(data.election),
     }
     reference = {
-        "gazetteer": sha256_hex(history.of_epoch("gazetteer", data.epoch)),
+        "gazetteer": sha256_hex(history.file_of_epoch("gazetteer", data.epoch)),
         "stations": stations_sha,
-        "model": sha256_hex(history.of_epoch("model", data.epoch)),
+        "model": sha256_hex(history.file_of_epoch("model", data.epoch)),
     }
     closed = {code: at for code, at in (before.communes if before else {}).items() if code not in communes}
     rows: dict[str, list[tuple[str, int, str]]] = defaultdict(list)
@@ -139,13 +139,19 @@ def _publish_version(
 def _key_in_force(
     history: CommandHistory, request: FinaliseRequest, keys: Iterable[Ed25519PrivateKey]
 ) -> Ed25519PrivateKey:
-    """That one of the private keys whose public half was adopted last. Raises LookupError."""
-    sha256 = history.adopted("signing_key", before=request.offset)[-1]
-    public = files.signing_key(history.files[sha256]).public_bytes_raw()
-    for key in keys:
-        if key.public_key().public_bytes_raw() == public:
-            return key
-    raise LookupError("the signing key in force is not among the given ones")
+    """The first of the private keys that may sign: the one in force, or a later one after it was lost.
+
+    Raises LookupError where none is given.
+    """
+    of_lists = [each for each in history.adoptions if each.kind == "signing_key"]
+    then = [each for each in of_lists if each.offset < request.offset][-1]
+    may_sign = [then, *(each for each in of_lists if each.offset > request.offset and each.lost)]
+    publics = [files.signing_key(history.files[each.sha256]).public_bytes_raw() for each in may_sign]
+    for public in publics:
+        for key in keys:
+            if key.public_key().public_bytes_raw() == public:
+                return key
+    raise LookupError("no signing key that may sign is among the given ones")
 
 
 def _entries(ids: Iterable[str], people: Population) -> list[dict[str, Any]]:

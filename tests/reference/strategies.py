@@ -1,8 +1,8 @@
 """Random small histories of a register, for Hypothesis: few people, few ids, so that everything meets.
 
-Good and bad events over two partitions, officers' commands with and without right, markers whole and missing,
-and claims as matching might have found them. Each is told by seeded dice and a number of steps, so that
-Hypothesis shrinks a history by leaving out its end.
+Good and bad events over two partitions, with devices and without, officers' commands with and without right,
+markers whole and missing, and claims as matching might have found them. Each is told by seeded dice and a
+number of steps, so that Hypothesis shrinks a history by leaving out its end.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 
 from tests.reference import claims as claim_rules
 from tests.reference import commands, outcomes
-from tests.reference.builder import MODEL, STATIONS, LogBuilder, claim, key_of
+from tests.reference.builder import LogBuilder
+from tests.reference.captures import claim
 from tests.reference.log import Log, SeenClaim, VersionId
+from tests.reference.register_files import MODEL, STATIONS, devices_file, key_of
 from tests.reference.teller import IDS, Teller
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -36,17 +38,17 @@ class History:
 
 
 def histories(most_steps: int = 50) -> st.SearchStrategy[History]:
-    """A register's life: founded, then events and commands in any order, most often with a roll or two."""
+    """A register's life: created, then events and commands in any order, most often with a roll or two."""
     return st.builds(life, SEEDS, st.integers(0, most_steps))
 
 
 def event_logs(most_steps: int = 40) -> st.SearchStrategy[History]:
-    """Events alone, in the first epochs of a founded register."""
+    """Events alone, in the first epochs of a new register."""
     return st.builds(_events, SEEDS, st.integers(1, most_steps))
 
 
 def command_logs(most_steps: int = 40) -> st.SearchStrategy[History]:
-    """Commands alone, of a founded register or of one that is yet to be founded."""
+    """Commands alone, of a new register or of one that is yet to be created."""
     return st.builds(_commands, SEEDS, st.integers(1, most_steps))
 
 
@@ -58,7 +60,8 @@ def life(seed: int, steps: int) -> History:
     if teller.one_of(*[False] * 9, True):
         teller.bad_command()  # before there are officers
     capacity = teller.one_of(750, 750, 2, 1)
-    builder.found(STATIONS.replace(",750", f",{capacity}"))
+    devices = teller.one_of(None, None, devices_file())
+    builder.found(STATIONS.replace(",750", f",{capacity}"), devices=devices)
     for registration_id in dice.sample(IDS, dice.randint(1, len(IDS))):
         teller.register(registration_id)
     for at in range(steps):
@@ -71,10 +74,11 @@ def life(seed: int, steps: int) -> History:
 
 def _events(seed: int, steps: int) -> History:
     dice = Random(seed)
-    builder = LogBuilder().found()
+    builder = LogBuilder()
     teller = Teller(dice, builder)
+    builder.found(devices=teller.one_of(None, devices_file(), devices_file(), b"[]"))
     for _ in range(steps):
-        teller.one_of(*teller.event_steps, teller.cut_off)()
+        teller.one_of(*teller.event_steps, teller.cut_off, teller.adopt_devices)()
     return History(builder.log(), dict(builder.files), [])
 
 
@@ -82,7 +86,7 @@ def _commands(seed: int, steps: int) -> History:
     dice = Random(seed)
     builder = LogBuilder()
     teller = Teller(dice, builder)
-    if teller.one_of(True, False):
+    if teller.one_of(True, True, False):
         builder.found(model=teller.one_of(MODEL, MODEL, "{}"))
     teller.versions = [(registration_id, letter * 64) for registration_id in IDS[:3] for letter in "ab"]
     for _ in range(steps):
@@ -93,7 +97,8 @@ def _commands(seed: int, steps: int) -> History:
 def _claims(dice: Random, builder: LogBuilder) -> list[SeenClaim]:
     """Claims between some of the versions that were accepted, told as the contract asks."""
     log = builder.log()
-    judged = outcomes.judge(log, commands.fold(log.register, log.commands, builder.files))
+    history = commands.fold(log.register, log.founding, log.commands, builder.files)
+    judged = outcomes.judge(log, history)
     first: dict[VersionId, Any] = {}
     for registration_id, versions in judged.registrations.items():
         for version in versions:

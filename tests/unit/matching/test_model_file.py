@@ -14,7 +14,7 @@ from matching.skeleton import skeleton
 from matching.training import train
 from shared.contracts.model_file import LEVELS, InvalidModel, parse_model
 from simulator import DEMO_RATES, generate_stream
-from tests.reference.builder import MODEL
+from tests.reference.register_files import MODEL
 from tools.train_model import versions
 
 

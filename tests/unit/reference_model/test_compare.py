@@ -12,11 +12,12 @@ from shared.contracts.cloudevents import encode
 from shared.contracts.identity import canonical
 from shared.contracts.outputs import OutputType
 from shared.contracts.topics import Topic
-from tests.reference.builder import LogBuilder, key_of
-from tests.reference.compare import compare, first_difference
-from tests.reference.log import LogRecord, Topics
+from tests.reference.builder import LogBuilder
+from tests.reference.compare import compare, first_difference, told_of
+from tests.reference.log import LogRecord, PassedOn, Topics
 from tests.reference.model import Result, replay
-from tests.reference.readlog import seen_claims, topics_of
+from tests.reference.readlog import CLAIMS, seen_claims, topics_of
+from tests.reference.register_files import key_of
 
 
 @pytest.fixture(scope="module")
@@ -26,6 +27,7 @@ def result() -> Result:
     builder.correct("010203-A", 2)
     builder.register_voter("010203-B", village="99")
     builder.raw_event(0, b"k", b"{", ())
+    builder.undecodable_batch(1, 2)
     builder.close_batch(0, 0)
     builder.cut_off(1)
     builder.finalise()
@@ -42,6 +44,8 @@ def stored(result: Result) -> dict[str, Any]:
                 "reason": outcome.reason,
                 "event_source": outcome.event_source,
                 "event_id": outcome.event_id,
+                "last_offset": outcome.last_offset,
+                **(rejected(result, (partition, offset)) if outcome.outcome == "rejected" else {}),
             }
             for (partition, offset), outcome in result.outcomes.items()
             if outcome.outcome != "accepted"
@@ -60,20 +64,27 @@ def stored(result: Result) -> dict[str, Any]:
             {"_id": key, "closes": [{"partition": partition, "offset": offset}]}
             for (partition, offset), key in result.closes.items()
         ],
-        "commands": [
-            {"_id": ce_id, "verdict": verdict.verdict, "command_offset": verdict.command_offset}
-            for ce_id, verdict in result.verdicts.items()
-        ],
+        "commands": [{"_id": ce_id, **told_of(verdict)} for ce_id, verdict in result.verdicts.items()],
     }
 
 
+def rejected(result: Result, source: tuple[int, int]) -> dict[str, Any]:
+    """What the outcome of a rejected event repeats of the answer."""
+    told = json.loads(result.rejected[source])
+    return {name: told[name] for name in ("errors", "errors_total")}
+
+
 def sent(result: Result) -> Topics:
+    markers: dict[int, list[PassedOn]] = {}
+    for (partition, _), marker in result.markers.items():
+        markers.setdefault(partition, []).extend([marker, marker])
     return Topics(
         {source: [value] for source, value in result.accepted.items()},
         {source: [value, value] for source, value in result.rejected.items()},
-        dict(result.receipts),
-        dict(result.lists),
-        dict(result.manifests),
+        {key: [b"{}", value] for key, value in result.receipts.items()},
+        {key: [b"{}", value] for key, value in result.lists.items()},
+        {key: [value, b"{}"] for key, value in result.manifests.items()},
+        markers,
     )
 
 
@@ -97,6 +108,10 @@ Change = Callable[[dict[str, Any]], object]
         (lambda store: store["outcomes"].append(store["outcomes"][0]), "2 outcomes"),
         (lambda store: store["outcomes"][0].update(reason="state"), "state for"),
         (lambda store: store["outcomes"][0].update(event_id="other"), "another source or id"),
+        (lambda store: store["outcomes"][0].update(last_offset=7), "another last offset"),
+        (lambda store: [each.update(errors_total=7) for each in store["outcomes"]], "other errors_total"),
+        (lambda store: store["commands"][1].update(approved_by="admin"), "approved_by is admin"),
+        (lambda store: store["commands"][1].update(settled_at=None), "settled_at is None"),
         (lambda store: store["registrations"][0]["history"].reverse(), "another history"),
         (lambda store: store["registrations"][0].update(status="removed"), "status is removed"),
         (lambda store: store["registrations"].pop(), "not stored"),
@@ -112,20 +127,39 @@ def test_a_store_that_differs_is_told(result: Result, change: Change, said: str)
     assert any(said in difference for difference in found), found
 
 
-@pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(Topics)])
+@pytest.mark.parametrize("name", ["accepted", "rejected", "receipts", "lists", "manifests"])
 def test_a_topic_that_differs_is_told(result: Result, name: str) -> None:
     whole = sent(result)
-    said = "never sent" if name in ("accepted", "rejected") else "not published"
     found = compare(result, stored(result), dataclasses.replace(whole, **{name: {}}))
-    assert found and all(difference.endswith(said) for difference in found)
+    expected = "never sent" if name in ("accepted", "rejected") else "not published"
+    assert found and all(difference.endswith(expected) for difference in found)
     values = dict(getattr(whole, name))
-    key, value = next(iter(values.items()))
-    values[key] = [b"{}"] if isinstance(value, list) else b"{}"
-    found = compare(result, stored(result), dataclasses.replace(whole, **{name: values}))
-    assert len(found) == 1 and "differs at" in found[0]
-    extra = {**getattr(whole, name), (9, 9) if isinstance(value, list) else "x": value}
+    key = next(iter(values))
+    found = compare(result, stored(result), dataclasses.replace(whole, **{name: {**values, key: [b"{}"]}}))
+    signed = name in ("lists", "manifests")  # what does not verify is passed over
+    assert found and all(expected in each if signed else "differs at" in each for each in found)
+    extra = {**values, (9, 9) if isinstance(key, tuple) else "x": values[key]}
     found = compare(result, stored(result), dataclasses.replace(whole, **{name: extra}))
-    assert len(found) == 1 and "should not be" in found[0]
+    assert len(found) == (0 if signed else 1) and all("should not be" in each for each in found)
+
+
+def test_a_roll_that_should_not_be_published_is_told(result: Result) -> None:
+    unpublished = dataclasses.replace(result, lists={}, manifests={})
+    found = compare(unpublished, stored(result), sent(result))
+    assert len(found) == len(result.lists) + len(result.manifests)
+    assert all(difference.endswith("published, and should not be") for difference in found)
+
+
+def test_a_marker_that_was_changed_left_out_or_invented_is_told(result: Result) -> None:
+    whole = sent(result)
+    (marker, *_), number = whole.markers[0], 0
+    for markers in (
+        {1: whole.markers[1]},
+        {**whole.markers, number: [dataclasses.replace(marker, value=b"{}")]},
+        {**whole.markers, 7: [marker]},
+    ):
+        found = compare(result, stored(result), dataclasses.replace(whole, markers=markers))
+        assert len(found) == 1 and found[0].startswith("markers of partition")
 
 
 def test_a_difference_is_told_by_its_path_and_never_by_its_value() -> None:
@@ -167,6 +201,10 @@ def test_topics_are_read_by_what_they_are_compared_by(result: Result) -> None:
         record(OutputType.MARKER, b"!marker/1", b"{}"),
     ]
     topics = topics_of(found)
-    assert topics.accepted == {source: [accepted]} and topics.lists == {"r/s/1": b"new"}
+    assert topics.accepted == {source: [accepted]} and topics.lists == {"r/s/1": [b"old", b"new"]}
+    assert topics.markers == {0: [PassedOn(b"i", None, None, b"{}")]}
     (claim,) = seen_claims(found[Topic.CHECKED])
+    rest = {name: checked[name] for name in ("registration_id", "digest", "claims", "source")}
+    found[Topic.CHECKED].append(record(CLAIMS, b"k", canonical(rest)))
+    assert seen_claims(found[Topic.CHECKED]) == [claim, claim]
     assert claim.pair == (("010203-0", "1" * 64), ("010203-A", checked["digest"]))

@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 
-from shared.contracts.commands import Decided, Finalised
+from tests.reference.messages import Finalised, OnPair
 from tests.reference.model import Result, replay
 from tests.reference.strategies import History, life
 
 STILL_A_PERSON = (None, "deceased", "disenfranchised")
-NUMBER_OF_HISTORIES = 120
+NUMBER_OF_HISTORIES = 80
 
 
 @dataclass(frozen=True)
@@ -25,37 +25,36 @@ class Voter:
     accepted: int
 
 
+Acts = list[OnPair]
+"""Decisions and reversals in their order, but those that count as not made."""
+
+
 @dataclass(frozen=True)
 class Roll:
     """One `finalised`: all registrations, what was said of them before, and who stands (None: refused)."""
 
     request: Finalised
     voters: dict[str, Voter]
-    said: dict[frozenset[tuple[str, str]], tuple[int, Decided | None]]
+    said: Acts
     claims: set[frozenset[str]]
     standing: frozenset[str] | None
     refusal: str | None
 
-    def last_said(self, pair: frozenset[str]) -> tuple[bool, Decided | None, bool]:
-        """What counts of a pair: whether of its current versions, the decision, whether it was reversed."""
-        now = frozenset((each, self.voters[each].digest) for each in pair)
-        offset, decided = self.said.get(now, (-1, None))
-        if decided is not None:
-            return True, decided, False
-        older = [
-            found
-            for versions, found in self.said.items()
-            if {each for each, _ in versions} == pair and found[1]
-        ]
-        newest = max(older, key=lambda found: found[0], default=(-1, None))
-        return False, newest[1], offset >= 0
+    def last_said(self, pair: frozenset[str]) -> tuple[str, str | None]:
+        """What counts of a pair: same, different, undecided, held (for the one who is kept), or nothing."""
+        acts = [act for act in self.said if {each for each, _ in act.pair} == pair]
+        on_current = [act for act in acts if all(self.voters[each].digest == seen for each, seen in act.pair)]
+        valid = [act for act in acts if act.keep is None or self.voters[act.keep].removed in STILL_A_PERSON]
+        now = [act for act in valid if act in on_current]
+        if now:
+            names = {"same_person": "same", "different_persons": "different", None: "undecided"}
+            return names[now[-1].decision], now[-1].keep
+        if valid and valid[-1].keep is not None:
+            return "held", valid[-1].keep
+        return ("undecided" if on_current else "nothing"), None
 
     def pairs(self) -> Iterator[frozenset[str]]:
         return map(frozenset, itertools.combinations(sorted(self.voters), 2))
-
-
-def kept(decided: Decided | None) -> str | None:
-    return decided.keep if decided is not None else None
 
 
 def rolls(history: History, result: Result) -> Iterator[Roll]:
@@ -74,6 +73,7 @@ def rolls(history: History, result: Result) -> Iterator[Roll]:
     }
     for request in result.history.finalise_requests:
         verdict = result.verdicts[request.ce_id]
+        communes: dict[tuple[str, str], str] = {}
         if verdict.verdict == "open" or verdict.reason in ("no_cut_off", "older_epoch"):
             continue
         voters: dict[str, Voter] = {}
@@ -82,18 +82,26 @@ def rolls(history: History, result: Result) -> Iterator[Roll]:
             if known:
                 voter = next(each.voter for each in reversed(known) if each.voter is not None)
                 born = voter.date_of_birth
+                for each in known:
+                    if each.place is not None:
+                        communes[registration_id, each.record.digest] = each.place[:6]
                 voters[registration_id] = Voter(
                     known[-1].record.digest,
                     known[-1].record.removal_reason,
                     # Where only the month is known its last day counts; the histories know June alone.
                     (born if voter.date_of_birth_precision == "day" else born[:8] + "30")
-                    <= str(date.fromisoformat(request.data.election.day).replace(year=2027 - 18)),
+                    <= str(date.fromisoformat(request.data.election["day"]).replace(year=2027 - 18)),
                     known[0].timestamp,
                 )
-        said = {}
-        for made in result.history.decisions:
-            if made.offset < request.offset and {each for each, _ in made.pair} <= voters.keys():
-                said[frozenset(made.pair)] = (made.offset, made.decided)
+        said = [
+            made.said
+            for made in result.history.decisions
+            if made.offset < request.offset
+            and all(
+                communes.get(version) == told
+                for version, told in zip(made.pair, made.said.communes, strict=True)
+            )
+        ]
         claims = {
             frozenset(each for each, _ in claim.pair)
             for claim in history.claims
@@ -108,9 +116,8 @@ def same_person_now(roll: Roll) -> dict[frozenset[str], str]:
     """The pairs on which a decision holds, with the registration that it keeps (rules 1 and 2)."""
     found = {}
     for pair in roll.pairs():
-        current, decided, _ = roll.last_said(pair)
-        keep = kept(decided)
-        if current and keep is not None and roll.voters[keep].removed in STILL_A_PERSON:
+        what, keep = roll.last_said(pair)
+        if what == "same" and keep is not None:
             found[pair] = keep
     return found
 
@@ -127,12 +134,9 @@ def open_pairs(roll: Roll, same: dict[frozenset[str], str]) -> dict[frozenset[st
     """Undecided pairs; the value is who is kept meanwhile, if a decision was made on other versions."""
     found: dict[frozenset[str], str | None] = {}
     for pair in roll.pairs():
-        current, decided, reversed_now = roll.last_said(pair)
-        keep = kept(decided)
-        void = keep is not None and roll.voters[keep].removed not in STILL_A_PERSON
-        stale = keep is not None and not current
-        if void or stale or reversed_now or (pair in roll.claims and not current):
-            found[pair] = keep if stale and not void else None
+        what, keep = roll.last_said(pair)
+        if what in ("held", "undecided") or (what == "nothing" and pair in roll.claims):
+            found[pair] = keep if what == "held" else None
     return found
 
 
@@ -143,8 +147,7 @@ def contradictory(roll: Roll) -> bool:
         if len(group - dropped) != 1:
             return True
         for pair in roll.pairs():
-            current, decided, _ = roll.last_said(pair)
-            if pair <= group and current and decided is not None and decided.keep is None:
+            if pair <= group and roll.last_said(pair)[0] == "different":
                 return True
     return False
 

@@ -1,6 +1,5 @@
 """What counts as readable is the contract's: the software and the reference model refuse the same files."""
 
-import base64
 import json
 from collections.abc import Callable
 from random import Random
@@ -12,8 +11,17 @@ from hypothesis import strategies as st
 
 from matching.model import default_model_bytes
 from shared.reference.files import InvalidReference, validate
-from tests.reference.builder import GAZETTEER, MODEL, OFFICERS, STATIONS, key_of, officers_file, public_pem
 from tests.reference.files import READERS, UnreadableFile
+from tests.reference.register_files import (
+    GAZETTEER,
+    MODEL,
+    OFFICERS,
+    STATIONS,
+    devices_file,
+    officers_file,
+    public_key,
+    public_pem,
+)
 
 GOOD: dict[str, list[bytes]] = {
     "gazetteer": [GAZETTEER.encode(), b"code,name_km,name_latin\n", ("\ufeff" + GAZETTEER).encode()],
@@ -28,6 +36,7 @@ GOOD: dict[str, list[bytes]] = {
     "model": [MODEL.encode(), default_model_bytes()],
     "officers": [officers_file(OFFICERS)],
     "signing_key": [public_pem("lists")],
+    "devices": [devices_file(), b"[]"],
 }
 
 
@@ -52,8 +61,22 @@ def test_a_file_as_the_contract_describes_it_is_read(kind: str) -> None:
 
 
 def officer(**changes: Any) -> bytes:
-    key = base64.b64encode(key_of("a").public_key().public_bytes_raw()).decode()
-    return json.dumps([{"name": "a", "public_key": key, "roles": [], **changes}]).encode()
+    return json.dumps([{"name": "a", "public_key": public_key("a"), "roles": [], **changes}]).encode()
+
+
+def devices(*changes: dict[str, Any]) -> bytes:
+    return json.dumps(
+        [
+            {
+                "device": f"D-{at}",
+                "public_key": public_key(f"D-{at}"),
+                "office": "1",
+                "areas": ["01"],
+                **change,
+            }
+            for at, change in enumerate(changes)
+        ]
+    ).encode()
 
 
 HEADS = {"gazetteer": "code,name_km,name_latin\n", "stations": STATIONS.splitlines(keepends=True)[0]}
@@ -89,14 +112,42 @@ def test_a_table_with_a_row_that_breaks_the_contract_is_refused(kind: str, rows:
         officer(public_key="?"),
         officer(public_key=None),
         officer(more=1),
+        officer(areas="01"),
+        officer(areas=None),
+        officer(areas=[1]),
+        officer(areas=["0"]),
+        officer(areas=["01020304"]),
+        officer(areas=["០១"]),
         b"[]",
         b"[7]",
         b'{"name": "a"}',
     ],
 )
 def test_a_file_of_officers_that_breaks_the_contract_is_refused(raw: bytes) -> None:
-    assert readable("officers", officer())
+    assert readable("officers", officer()) and readable("officers", officer(areas=["01", "0102", "010203"]))
     assert not readable("officers", raw)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        [{"device": ""}],
+        [{"device": "D 1"}],
+        [{"office": None}],
+        [{"public_key": "AA=="}],
+        [{"areas": []}],
+        [{"areas": ["01020304"]}],
+        [{"areas": "01"}],
+        [{"more": 1}],
+        [{}, {"device": "D-0"}],
+        [{}, {"public_key": public_key("D-0")}],
+        [{}, {"areas": ["02"]}],
+        [{}, {"areas": ["01", "02"]}],
+    ],
+)
+def test_a_file_of_devices_that_breaks_the_contract_is_refused(changes: list[dict[str, Any]]) -> None:
+    assert readable("devices", devices({}, {"office": "2", "areas": ["02"]}, {}))
+    assert not readable("devices", devices(*changes))
 
 
 @settings(max_examples=300, deadline=None)

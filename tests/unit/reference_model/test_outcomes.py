@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,16 +10,11 @@ import pytest
 from shared.contracts.cloudevents import encode
 from shared.contracts.events import EventType
 from shared.contracts.topics import partition_for
-from tests.reference.builder import (
-    STATIONS,
-    LogBuilder,
-    capture_data,
-    json_bytes,
-    registration,
-    removal,
-)
+from tests.reference.builder import LogBuilder
+from tests.reference.captures import json_bytes, registration, removal
 from tests.reference.log import LogRecord
 from tests.reference.model import Result, replay
+from tests.reference.register_files import STATIONS
 
 ONE = "010203-1"
 
@@ -209,21 +205,87 @@ def test_after_two_hundred_versions_only_a_removal_is_taken() -> None:
     assert last == ["accepted", "too_many_versions", "accepted", "too_many_versions"]
 
 
+DEEP = b"[" * 64 + b"]" * 64
+
+
 @pytest.mark.parametrize(
-    ("value", "reason"),
+    ("value", "expected"),
     [
-        (b"{", "no_json"),
-        (b"\xff", "not_utf8"),
-        (b'{"a": 1, "a": 1}', "duplicate_name"),
-        (b"NaN", "not_finite"),
-        (b" " * 65536, "too_large"),
-        (None, "no_json"),
+        (b"{", "dead_lettered: json"),
+        (b"\xff", "dead_lettered: json"),
+        (b"\xef\xbb\xbf{}", "dead_lettered: json"),
+        (b'{"a": 1, "a": 1}', "dead_lettered: json"),
+        (b"NaN", "dead_lettered: json"),
+        (b"1e999", "dead_lettered: json"),
+        (b'"\\ud800"', "dead_lettered: json"),
+        (b'{"\\u001f": 1}', "dead_lettered: json"),
+        (b"[" + DEEP + b"]", "dead_lettered: json"),
+        (None, "dead_lettered: json"),
+        (DEEP, "rejected: invalid"),
+        (b'"[[[\\"[[["', "rejected: invalid"),
+        (b'"\\u007f"', "rejected: invalid"),
+        (b"{}", "rejected: invalid"),
     ],
 )
-def test_what_cannot_be_decoded_is_dead_lettered(value: bytes | None, reason: str) -> None:
+def test_json_with_two_meanings_or_none_is_dead_lettered(value: bytes | None, expected: str) -> None:
     builder = founded()
-    builder.raw_event(0, b"k", value, encode("s", "i", EventType.REGISTERED))
-    assert outcome(builder) == f"dead_lettered: {reason}"
+    partition = partition_for(b"k", 2)
+    builder.raw_event(partition, b"k", value, encode("s", "i", EventType.REGISTERED))
+    assert outcome(builder) == expected
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        (("ce_id", b"x" * 256), "accepted"),
+        (("ce_id", b"x" * 257), "dead_lettered: envelope"),
+        (("ce_id", b""), "dead_lettered: envelope"),
+        (("ce_id", None), "dead_lettered: envelope"),
+        (("ce_source", b"a\tb"), "dead_lettered: envelope"),
+        (("ce_type", "é".encode()), "rejected: unknown_type"),
+        (("ce_specversion", b"1.1"), "dead_lettered: envelope"),
+        (("content-type", b"text/json"), "dead_lettered: envelope"),
+        (("content-type", b"application/json; charset=utf-8"), "accepted"),
+        (("content-type", None), "accepted"),
+        (("ce_source", b"\xff"), "dead_lettered: headers"),
+        (("n\udcff", b""), "dead_lettered: headers"),
+        (("note", b"\xff"), "accepted"),
+    ],
+)
+def test_the_envelope_has_to_be_whole_and_the_last_header_of_a_name_counts(
+    header: tuple[str, bytes | None], expected: str
+) -> None:
+    builder = founded()
+    record = builder.register_voter(ONE)
+    builder.events[-1] = replace(record, headers=(*record.headers, header))
+    assert outcome(builder) == expected
+
+
+@pytest.mark.parametrize(
+    ("key", "spare", "expected"),
+    [
+        (128, 0, "rejected: unknown_type"),
+        (128, -1, "dead_lettered: too_large"),
+        (129, 100, "dead_lettered: too_large"),
+    ],
+)
+def test_key_value_and_headers_together_are_at_most_64_kib(key: int, spare: int, expected: str) -> None:
+    builder = founded()
+    headers = encode("s", "i", "t")
+    size = key + sum(len(name) + len(content) for name, content in headers) + spare
+    partition = partition_for(b"k" * key, 2)
+    builder.raw_event(partition, b"k" * key, b'"' + b"x" * (65536 - size - 2) + b'"', headers)
+    assert outcome(builder) == expected
+
+
+def test_an_undecodable_batch_has_one_outcome_for_its_run_of_offsets() -> None:
+    builder = founded()
+    partition = partition_for(ONE.encode(), 2)
+    run_of = builder.undecodable_batch(partition, 3)
+    after = builder.register_voter(ONE)
+    assert outcome(builder, run_of) == "dead_lettered: undecodable_batch"
+    assert run(builder).outcomes[partition, 0].last_offset == 2
+    assert (after.offset, outcome(builder, after)) == (3, "accepted")
 
 
 def test_both_modes_of_cloudevents_are_one() -> None:
@@ -242,36 +304,6 @@ def test_both_modes_of_cloudevents_are_one() -> None:
     assert outcome(builder) == "ignored"
 
 
-def test_markers_number_the_epochs_and_others_are_void() -> None:
-    builder = founded()
-    offset = builder.cut_off(1, markers=False)
-    partition = partition_for(ONE.encode(), 2)
-    void = [
-        builder.marker(1, offset - 1, partition),
-        builder.marker(2, offset, partition),
-        builder.marker(1, offset, partition, officer="admin"),
-        builder.event(EventType.MARKER, {"epoch": 1, "command_offset": offset}, key="x", partition=partition),
-    ]
-    first = builder.register_voter(ONE)
-    valid = builder.marker(1, offset, partition)
-    void.append(builder.marker(1, offset, partition))
-    second = builder.correct(ONE, 2)
-    assert {outcome(builder, record) for record in void} == {"void_marker"}
-    assert outcome(builder, valid) == "marker"
-    accepted = run(builder).accepted
-    epochs = [json.loads(accepted[record.partition, record.offset])["epoch"] for record in (first, second)]
-    assert epochs == [1, 2]
-
-
-def test_a_later_marker_counts_for_the_epochs_before_it() -> None:
-    builder = founded()
-    offsets = [builder.cut_off(epoch, markers=False) for epoch in (1, 2)]
-    builder.marker(2, offsets[1], 0)
-    late = builder.marker(1, offsets[0], 0)
-    assert outcome(builder, late) == "void_marker"
-    assert run(builder).judged.marked == {0: 2, 1: 0}
-
-
 def test_stations_of_validation_go_by_epoch() -> None:
     builder = founded()
     builder.adopt("stations", (STATIONS + "010203-03,ច,E,010203,,750\n").encode())
@@ -282,37 +314,6 @@ def test_stations_of_validation_go_by_epoch() -> None:
     assert outcome(builder) == "accepted"
 
 
-def test_a_receipt_counts_every_decodable_event_of_its_batch() -> None:
-    builder = founded()
-    for sequence, village in enumerate(["01020301", "99", "01020301"]):
-        capture = capture_data(sequence=sequence)
-        builder.register_voter(f"010203-{sequence}", village=village, capture=capture)
-    assert run(builder).receipts == {}
-    builder.close_batch(0, 3)
-    builder.close_batch(0, 4)
-    receipt = json.loads(run(builder).receipts["D-1/B-1"])
-    assert receipt == {
-        "office": "010203",
-        "device": "D-1",
-        "batch": "B-1",
-        "count": 5,
-        "received": 3,
-        "missing": [3, 4],
-        "rejected": [1],
-        "complete": False,
-    }
-
-
-def test_a_sequence_beyond_the_places_of_a_batch_is_invalid_and_counts_nowhere() -> None:
-    builder = founded()
-    builder.register_voter(ONE, capture=capture_data(sequence=100_000))
-    assert outcome(builder) == "rejected: invalid"
-    builder.close_batch(0, 100_000)
-    assert outcome(builder) == "rejected: invalid"
-    builder.close_batch(99_999, 99_999)
-    assert json.loads(run(builder).receipts["D-1/B-1"])["received"] == 0
-
-
 def test_a_batch_is_closed_200_times_at_most() -> None:
     builder = founded()
     for _ in range(201):
@@ -321,11 +322,29 @@ def test_a_batch_is_closed_200_times_at_most() -> None:
     assert found == [*["accepted None"] * 200, "rejected too_many_versions"]
 
 
-def test_an_event_with_an_id_of_over_256_characters_is_a_dead_letter() -> None:
+def test_of_many_errors_the_first_twenty_by_code_point_are_told_and_all_are_counted() -> None:
     builder = founded()
-    for longest, expected in (("x" * 256, "accepted"), ("x" * 257, "dead_lettered: id")):
-        builder.event(EventType.REGISTERED, registration(longest[-3:] + str(len(longest)), 1), ce_id=longest)
-        assert outcome(builder) == expected
+    unknown = {f"x{number:02}": 1 for number in range(30)}
+    name = {"km": 1, "latin": 1, **unknown}
+    document = {"kind": 1, "number": 1, **unknown}
+    voter = dict.fromkeys(("sex", "date_of_birth", "date_of_birth_precision", "phone"), 1)
+    capture: dict[str, Any] = {member: [] for member in registration(ONE, 1)["capture"]}
+    data = {
+        "registration_id": ONE,
+        "revision": "1",
+        "voter": {"family_name": name, "given_name": name, "identity_document": document, **voter, **unknown},
+        "residence": {"village_code": 1, **unknown},
+        "polling_station": 1,
+        "capture": {**capture, **unknown},
+        **unknown,
+    }
+    record = builder.event(EventType.REGISTERED, data, signer=None)
+    told = json.loads(run(builder).rejected[record.partition, record.offset])
+    # Unknown fields are told by their parent, seven of those; of the others each has a path of its own.
+    assert told["errors_total"] == 7 + 2 + 4 + 2 + 4 + 1 + 6
+    assert len(told["errors"]) == 20
+    assert told["errors"] == sorted(told["errors"], key=lambda each: (each["path"], each["rule"]))
+    assert told["errors"][0] == {"path": "", "rule": "unknown_field"}
 
 
 def test_a_close_that_does_not_add_up_is_invalid_at_count() -> None:

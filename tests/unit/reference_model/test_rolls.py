@@ -8,9 +8,11 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from shared.contracts.identity import canonical
-from tests.reference.builder import STATIONS, LogBuilder, claim, key_of, public_pem
+from tests.reference.builder import LogBuilder
+from tests.reference.captures import claim
 from tests.reference.log import SeenClaim
 from tests.reference.model import Result, replay
+from tests.reference.register_files import STATIONS, key_of, public_pem
 from tests.reference.roll import merkle_root
 
 A, B, C, D = "010203-A", "010203-B", "010203-C", "010203-D"
@@ -137,106 +139,6 @@ def test_holding_walks_in_order_so_that_no_two_who_claim_each_other_both_stand()
     builder.cut_off(1)
     builder.finalise()
     assert stands(run(builder, claim(a, b), claim(b, c))) == [A, C]
-
-
-@pytest.mark.parametrize("reason", ["deceased", "disenfranchised", "moved"])
-def test_a_decision_that_keeps_who_was_removed_is_void_unless_by_death_or_loss_of_the_vote(
-    reason: str,
-) -> None:
-    builder = registered(A, B, C)
-    builder.decide(version(builder, A), version(builder, B), "same_person", keep=A)
-    builder.remove(A, 2, reason)
-    builder.cut_off(1)
-    builder.finalise()
-    assert stands(run(builder)) == ([B, C] if reason == "moved" else [C])
-
-
-def test_a_correction_does_not_undo_a_decision_of_two() -> None:
-    for decided_anew in (False, True):
-        builder = registered(B, A)  # B came first, and would be the one to stand
-        builder.decide(version(builder, A), version(builder, B), "same_person", keep=A)
-        builder.correct(B, 2, born="1950-01-01")
-        if decided_anew:
-            builder.decide(version(builder, A), version(builder, B), "different_persons")
-        builder.cut_off(1)
-        builder.finalise()
-        assert stands(run(builder)) == ([A, B] if decided_anew else [A])
-
-
-def test_data_corrected_back_find_their_decision_again() -> None:
-    builder = registered(A, B)
-    decision = builder.decide(version(builder, A), version(builder, B), "same_person", keep=A)
-    builder.correct(B, 2, born="1950-01-01")
-    builder.correct(B, 3)
-    builder.cut_off(1)
-    builder.finalise(undecided="refuse")
-    assert (stands(run(builder)), excluded(run(builder))) == ([A], {"decided": 1})
-    assert run(builder).verdicts[decision].verdict == "effective"
-
-
-@pytest.mark.parametrize("last", ["reversed", "different"])
-def test_of_several_decisions_on_a_pair_the_last_counts(last: str) -> None:
-    builder = registered(A, B)
-    a, b = version(builder, A), version(builder, B)
-    builder.decide(a, b, "same_person", keep=A)
-    if last == "different":
-        builder.decide(a, b, "different_persons")
-    else:
-        builder.reverse(a, b)
-    builder.cut_off(1)
-    ce_id = builder.finalise(undecided="refuse")
-    if last == "different":
-        assert stands(run(builder, claim(a, b))) == [A, B]
-    else:
-        assert refusal(builder, ce_id) == ("undecided", [(A, B)])
-
-
-def test_decisions_after_the_finalised_do_not_touch_it() -> None:
-    builder = registered(A, B)
-    builder.cut_off(1)
-    builder.finalise(undecided="refuse")
-    builder.decide(version(builder, A), version(builder, B), "same_person", keep=A)
-    assert stands(run(builder)) == [A, B]
-
-
-def test_connected_by_same_person_is_one_person_of_whom_one_may_stand() -> None:
-    builder = registered(A, B, C, D)
-    a, b, c, d = (version(builder, each) for each in (A, B, C, D))
-    builder.decide(a, b, "same_person", keep=B)
-    builder.decide(b, c, "same_person", keep=C)
-    builder.cut_off(1)
-    ce_id = builder.finalise(undecided="refuse")
-    assert stands(run(builder)) == [C, D]
-    # A claim to any registration of a person is one to the person.
-    assert refusal(builder, ce_id, claim(a, d)) == ("undecided", [(C, D)])
-
-
-@pytest.mark.parametrize("case", ["none", "several", "different"])
-def test_decisions_that_contradict_each_other_refuse_the_roll(case: str) -> None:
-    builder = registered(A, B, C)
-    a, b, c = (version(builder, each) for each in (A, B, C))
-    builder.decide(a, b, "same_person", keep=A)
-    if case == "none":
-        builder.decide(b, c, "same_person", keep=B)
-        builder.decide(a, c, "same_person", keep=C)
-    elif case == "several":
-        builder.decide(b, c, "same_person", keep=C)
-    else:
-        builder.decide(b, c, "same_person", keep=B)
-        builder.decide(a, c, "different_persons")
-    builder.cut_off(1)
-    reason, names = refusal(builder, builder.finalise())
-    assert reason == "contradictory" and (A, B) in names
-
-
-def test_a_decision_holds_whoever_of_the_person_is_dead() -> None:
-    builder = registered(A, B)
-    builder.decide(version(builder, A), version(builder, B), "same_person", keep=A)
-    builder.remove(A, 2, "deceased")
-    builder.cut_off(1)
-    builder.finalise(undecided="refuse")
-    assert stands(run(builder)) == []
-    assert excluded(run(builder)) == {"deceased": 1, "decided": 1}
 
 
 def test_claims_hold_only_in_epochs_in_which_both_versions_are_current() -> None:
@@ -394,3 +296,24 @@ def test_the_merkle_root_is_that_of_rfc_6962() -> None:
     assert merkle_root([]) == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
     assert merkle_root(leaves[:1]) == "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d"
     assert merkle_root(leaves) == "76e67dadbcdf1e10e1b74ddc608abd2f98dfb16fbce75277b5232a127f2087ef"
+
+
+def test_a_lost_signing_key_has_a_way_out_and_only_with_it() -> None:
+    builder = registered(A)
+    builder.cut_off(1)
+    builder.adopt("signing_key", public_pem("gone"))
+    builder.finalise()
+    builder.adopt("signing_key", public_pem("second"))
+    with pytest.raises(LookupError):
+        run(builder)
+    builder.adopt("signing_key", public_pem("second"), lost=True)
+    manifest = json.loads(run(builder).manifests[f"{ROLL}/1"])
+    verifies("second", manifest["signature"], manifest["manifest"])
+
+
+def test_a_refused_finalised_names_what_stands_in_its_way() -> None:
+    builder = registered(A, B)
+    claims = claim(version(builder, A), version(builder, B))
+    builder.cut_off(1)
+    ce_id = builder.finalise(undecided="refuse")
+    assert run(builder, claims).verdicts[ce_id].names == [(A, B)]

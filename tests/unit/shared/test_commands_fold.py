@@ -23,7 +23,7 @@ from tests.kit.command_log import (
     running,
     snapshot,
 )
-from tests.reference.builder import MODEL
+from tests.reference.register_files import MODEL
 
 A = ("r-1", "a" * 64)
 B = ("r-2", "b" * 64)

@@ -50,7 +50,7 @@ def test_the_reference_model_finds_every_outcome_and_reason_that_the_truth_names
         log.events.append(
             LogRecord(*place, 1_790_000_000_000 + truth.line, record.key, record.value, tuple(headers), fault)
         )
-    judged = judge(log.log(), commands.fold(log.register, log.commands, log.files))
+    judged = judge(log.log(), commands.fold(log.register, log.founding, log.commands, log.files))
     for place, truth in expected.items():
         found = judged.outcomes[place]
         reason = "resend" if found.outcome == "ignored" else found.reason or ""
