@@ -27,7 +27,6 @@ from shared.commands.feed import CommandFeed
 from shared.commands.fold import Message, State, apply, empty
 from shared.commands.marker_reader import MarkerReader
 from shared.contracts.cloudevents import header
-from shared.contracts.commands import CommandType
 from shared.contracts.events import EventType
 from shared.contracts.identity import canonical
 from shared.contracts.outputs import OutputType
@@ -82,9 +81,11 @@ class MemoryTopics:
 class MemoryFeed:
     """The commands folded so far, in the place of `CommandFeed`."""
 
-    def __init__(self, register: str, commands: Iterable[LogRecord], files: "MemoryFiles") -> None:
-        self._left = list(commands)
-        self.state: State = empty(register, first_officers(self._left))
+    def __init__(
+        self, register: str, founding: str, commands: Iterable[LogRecord], files: "MemoryFiles"
+    ) -> None:
+        self.state: State = empty(register, founding)
+        self._left = messages_of(commands)
         self._files = files
 
     @property
@@ -94,9 +95,7 @@ class MemoryFeed:
     def fold_one(self) -> None:
         """Fold the next command, if there is one."""
         if self._left:
-            record = self._left.pop(0)
-            message = message_of(record)
-            apply(self.state, message, self._files.read)
+            apply(self.state, self._left.pop(0), self._files.read)
 
     async def wait_for_end(self, _timeout: float | None = None) -> State:
         while self._left:
@@ -115,18 +114,15 @@ class MemoryFeed:
         return 60.0
 
 
-def message_of(record: LogRecord) -> Message:
-    return Message.of_record(record.offset, record.timestamp, record.headers, record.value, key=record.key)
-
-
-def first_officers(commands: Iterable[LogRecord]) -> str:
-    """The officers' file that the first adoption of officers names: the setting of whoever wrote this log."""
-    for record in commands:
-        if header(record.headers, "ce_type") == CommandType.ADOPTED.encode():
-            data = json.loads(record.value or b"{}")
-            if data.get("kind") == "officers":
-                return str(data["sha256"])
-    return ""
+def messages_of(commands: Iterable[LogRecord]) -> list[Message]:
+    """The messages as the feed reads them; what cannot be decompressed is none."""
+    return [
+        Message.of_record(
+            each.offset, each.timestamp, each.headers, each.value, key=each.key, append_time=each.append_time
+        )
+        for each in commands
+        if each.fault != "undecodable_batch"
+    ]
 
 
 class MemoryFiles(ReferenceStore):
@@ -176,14 +172,14 @@ class MemoryRegister:
 
     async def run(self) -> None:
         """Registration settles the whole log, publisher what comes of it; then all commands are known."""
-        feed = MemoryFeed(self.history.log.register, self.history.log.commands, self._files)
+        feed = self._feed()
         events = [_of_partition(self.history.log.events, number) for number in range(PARTITIONS)]
         await self._settle(feed, self._registration(feed), events)
         await self._settle_publisher()
 
     async def run_half(self) -> None:
         """Registration settles some of each partition."""
-        feed = MemoryFeed(self.history.log.register, self.history.log.commands, self._files)
+        feed = self._feed()
         events = [_of_partition(self.history.log.events, number) for number in range(PARTITIONS)]
         some = [records[: self.dice.randint(0, len(records))] for records in events]
         await self._settle(feed, self._registration(feed), some)
@@ -192,6 +188,10 @@ class MemoryRegister:
         """The store is lost: everything is settled anew, and nothing that was sent is sent again."""
         self.mongo = MemoryMongo()
         await self.run()
+
+    def _feed(self) -> MemoryFeed:
+        log = self.history.log
+        return MemoryFeed(log.register, log.founding, log.commands, self._files)
 
     def _registration(self, feed: MemoryFeed) -> RegistrationHandler:
         mongo, metrics = self.mongo.as_mongo(), Metrics("registration")
@@ -246,7 +246,7 @@ class MemoryRegister:
         ]
 
     async def _settle_publisher(self) -> None:
-        feed = MemoryFeed(self.history.log.register, self.history.log.commands, self._files)
+        feed = self._feed()
         mongo, metrics = self.mongo.as_mongo(), Metrics("publisher")
         roll, editions = RollStore(mongo), EditionStore(mongo)
         progress = ProgressStore(mongo, "publisher", Topic.CHECKED.value, _first_records)

@@ -21,7 +21,7 @@ from demo.waiting import GROUPS, settled
 from engines import Engine, Engines
 from shared.contracts.identity import sha256_hex
 from shared.crypto import signing
-from shared.process.settings import Settings
+from shared.process.settings import Settings, founding_officers
 from shared.store.mongo import Mongo
 from tests.reference.compare import compare
 from tests.reference.model import Result, replay
@@ -183,9 +183,9 @@ class Pipeline:
     async def judged(self) -> tuple[Result, list[str]]:
         """What the reference model makes of the log, and how the pipeline differs from it."""
         settings = self.demo.settings
-        founding = getattr(settings, "founding_officers", "")
-        broker = settings.kafka.bootstrap_servers
-        log, claims, topics = await read_register(settings.register, founding, broker)
+        log, claims, topics = await read_register(
+            settings.register, founding_officers(settings), settings.kafka.bootstrap_servers
+        )
         files = {path.name: path.read_bytes() for path in settings.reference_dir.iterdir()}
         key = signing.load_private_key(self.directory / "register/keys/signing.pem")
         result = replay(log, files, claims, [key])

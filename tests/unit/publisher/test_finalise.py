@@ -69,7 +69,7 @@ class Desk:
         return made
 
     def feed(self) -> MemoryFeed:
-        feed = MemoryFeed(REGISTER, self._log(), MemoryFiles(self.commands.files))
+        feed = MemoryFeed(REGISTER, self.commands.officers_sha, self._log(), MemoryFiles(self.commands.files))
         while not feed.at_end:
             feed.fold_one()
         return feed
@@ -434,7 +434,7 @@ async def test_a_command_that_comes_while_verdicts_are_stored_gets_its_whole_doc
     finaliser = desk.finaliser()
     feed = cast(MemoryFeed, finaliser._commands)
     grown, log = feed.state, list(desk._log())
-    young = MemoryFeed(REGISTER, log[:-2], MemoryFiles(desk.commands.files))
+    young = MemoryFeed(REGISTER, desk.commands.officers_sha, log[:-2], MemoryFiles(desk.commands.files))
     await young.wait_for_end()
     feed.state = young.state
     save = desk.editions.verdicts.save

@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 
 from shared.commands.fold import fold
 from shared.contracts import normalise
-from tests.kit.memory_register import MemoryRegister, first_officers, message_of
+from tests.kit.memory_register import MemoryRegister, messages_of
 from tests.reference import commands, normalised
-from tests.reference.builder import STATIONS, LogBuilder
-from tests.reference.compare import compare
+from tests.reference.builder import LogBuilder
+from tests.reference.compare import compare, told_of
 from tests.reference.model import replay
+from tests.reference.register_files import STATIONS
 from tests.reference.strategies import History, command_logs, event_logs, histories, life
 
 
@@ -23,12 +24,8 @@ def differences(register: MemoryRegister) -> list[str]:
     result = replay(history.log, history.files, history.claims, history.signing_keys)
     dump = register.mongo.dump()
     if not result.history.has_all_kinds():
-        dump["commands"] = [{"_id": each, **vars_of(found)} for each, found in result.verdicts.items()]
+        dump["commands"] = [{"_id": each, **told_of(found)} for each, found in result.verdicts.items()]
     return compare(result, dump, register.topics.told())
-
-
-def vars_of(verdict: commands.Verdict) -> dict[str, object]:
-    return {"verdict": verdict.verdict, "command_offset": verdict.command_offset}
 
 
 @settings(max_examples=60, deadline=None)
@@ -73,11 +70,9 @@ def test_registration_judges_every_event_as_the_log_says(history: History, seed:
 @given(command_logs())
 def test_the_fold_of_commands_gives_every_verdict_as_the_log_says(history: History) -> None:
     log = history.log
-    expected = commands.fold(log.register, log.commands, history.files)
-    messages = [message_of(each) for each in log.commands]
-    found = fold(
-        log.register, first_officers(log.commands), messages, lambda _kind, sha256: history.files[sha256]
-    )
+    expected = commands.fold(log.register, log.founding, log.commands, history.files)
+    messages = messages_of(log.commands)
+    found = fold(log.register, log.founding, messages, lambda _kind, sha256: history.files[sha256])
     assert {each: (told.verdict, told.command_offset) for each, told in found.verdicts.items()} == {
         each: (told.verdict, told.command_offset) for each, told in expected.verdicts.items()
     }
@@ -91,15 +86,15 @@ def test_the_fold_of_commands_gives_every_verdict_as_the_log_says(history: Histo
         for kind in found.adoptions:
             shas = expected.adopted(kind, before=offset + 1)
             assert found.reference_at(kind, offset) == (shas[-1] if shas else None)
-        last = {made.pair: made.decided for made in expected.decisions if made.offset <= offset}
+        last = {made.pair: made.said for made in expected.decisions if made.offset <= offset}
         assert {
             pair: (decision.decision, decision.keep) for pair, decision in found.decisions_at(offset).items()
-        } == {pair: (decided.decision, decided.keep) for pair, decided in last.items() if decided is not None}
+        } == {pair: (said.decision, said.keep) for pair, said in last.items() if said.decision is not None}
 
 
 def listed(register: MemoryRegister, version: int) -> dict[str, set[str]]:
     """Who stands at which station, by the lists that were published."""
-    lists = [json.loads(raw) for raw in register.topics.told().lists.values()]
+    lists = [json.loads(raws[0]) for raws in register.topics.told().lists.values()]
     return {
         each["list"]["station"]: {entry["registration_id"] for entry in each["entries"]}
         for each in lists

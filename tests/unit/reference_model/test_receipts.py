@@ -9,7 +9,8 @@ import pytest
 from shared.contracts.events import EventType
 from shared.contracts.identity import canonical
 from tests.reference import receipts
-from tests.reference.builder import REGISTER, LogBuilder
+from tests.reference.builder import LogBuilder
+from tests.reference.builder_commands import REGISTER
 from tests.reference.captures import capture_data, registration
 from tests.reference.log import LogRecord, header
 from tests.reference.model import replay

@@ -26,7 +26,7 @@ from shared.reference.files import parse_gazetteer, parse_stations
 from shared.reference.gazetteer_export import export_gazetteer
 from shared.runtime.record import Record
 from simulator.stream import Stream, generate_stream
-from tests.kit.memory_register import message_of
+from tests.kit.memory_register import messages_of
 from tests.reference import commands, outcomes
 from tests.reference.builder import LogBuilder
 from tests.reference.builder_commands import REGISTER, START
@@ -86,10 +86,8 @@ def log_of(stream: Stream) -> tuple[LogBuilder, list[tuple[int, int]]]:
 
 def settle(builder: LogBuilder, stream: Stream) -> dict[tuple[int, int], Settled]:
     """All records in one batch, as the handler would."""
-    messages = [message_of(each) for each in builder.commands]
-    state = fold(
-        REGISTER, first_officers(builder.commands), messages, lambda _kind, sha256: builder.files[sha256]
-    )
+    messages = messages_of(builder.commands)
+    state = fold(REGISTER, builder.founding, messages, lambda _kind, sha256: builder.files[sha256])
     reference = Reference(parse_gazetteer(GAZETTEER), parse_stations(stations_csv(stream)))
     records = [
         Record(
