@@ -67,21 +67,21 @@ class KeyMaker:
 
     def _name_parts(self, rows: NDArray[Any], first: str, other: str) -> Mapping[str, Part]:
         facts = self._names.facts
-        known = np.ones(len(rows), np.bool_)
 
-        def of(name: str) -> NDArray[Any]:
-            number = np.where(rows[f"{name}_{first}"] > 0, rows[f"{name}_{first}"], rows[f"{name}_{other}"])
-            return facts[number]
+        def number(name: str) -> NDArray[Any]:
+            return np.where(rows[f"{name}_{first}"] > 0, rows[f"{name}_{first}"], rows[f"{name}_{other}"])
 
-        family, given = of("family"), of("given")
+        family_number, given_number = number("family"), number("given")
+        family, given = facts[family_number], facts[given_number]
+        has_family, has_given = family_number > 0, given_number > 0
         low = np.minimum(family["skeleton"], given["skeleton"])
         high = np.maximum(family["skeleton"], given["skeleton"])
         # Without order, so that swapped names keep their key, and its frequency.
         bits = np.maximum(family["family"] + given["given"], given["family"] + family["given"])
         return {
-            "family": (family["skeleton"], family["family"], known),
-            "given": (given["skeleton"], given["given"], known),
-            "names": (mix(low) ^ high, bits, known),
+            "family": (family["skeleton"], family["family"], has_family),
+            "given": (given["skeleton"], given["given"], has_given),
+            "names": (mix(low) ^ high, bits, has_family & has_given),
         }
 
     def _part(self, rows: NDArray[Any], part: str, made: dict[str, Part]) -> Part:

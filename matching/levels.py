@@ -67,9 +67,14 @@ def _name(one: NDArray[Any], other: NDArray[Any], mine: str, theirs: str, names:
     apart = np.flatnonzero((np.minimum(*khmer) == 0) & (np.minimum(*latin) == 0))
     if len(apart):
         skeletons = names.facts["skeleton"]
-        # One of the two scripts is missing, so the sum is the number of the other.
-        sounds, other_sounds = (skeletons[khmer[side][apart] + latin[side][apart]] for side in (0, 1))
+        # Neither script is there on both sides: what the two sound like is compared.
+        sounds, other_sounds = (
+            skeletons[np.where(khmer[side][apart] > 0, khmer[side][apart], latin[side][apart])]
+            for side in (0, 1)
+        )
         best[apart[sounds == other_sounds]] = _SPELLING
+        nameless = np.minimum(khmer[0] + latin[0], khmer[1] + latin[1]) == 0
+        best[nameless] = UNKNOWN
     return best
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from matching.growing import Growing
 from matching.skeleton import skeleton
 from matching.version import Version
 from shared.contracts.model_file import Blocking, Statistic
@@ -111,7 +112,7 @@ class Table:
         row = self.find(version.registration_id, version.digest)
         if row is not None:
             if version.epoch < self._rows.view[row]["epoch"]:
-                self._rows.view[row]["epoch"] = version.epoch
+                self._rows.set(row, "epoch", version.epoch)
             return row
         registration = self._registrations.setdefault(version.registration_id, len(self.registration_ids))
         if registration == len(self.registration_ids):
@@ -145,36 +146,6 @@ class Table:
             hash64(version.device),
             hash64(f"{version.batch} {version.sequence}"),
         )
-
-
-class Growing:
-    """An array of records that grows at its end."""
-
-    def __init__(self, dtype: np.dtype[Any]) -> None:
-        self._array: NDArray[Any] = np.zeros(64, dtype)
-        self._length = 0
-
-    def __len__(self) -> int:
-        return self._length
-
-    @property
-    def nbytes(self) -> int:
-        """Memory, in bytes."""
-        return self._array.nbytes
-
-    @property
-    def view(self) -> NDArray[Any]:
-        """What is filled; valid until the next append."""
-        return self._array[: self._length]
-
-    def append(self, record: tuple[Any, ...]) -> None:
-        """Add one record."""
-        if self._length == len(self._array):
-            grown = np.zeros(self._length + (self._length >> 1), self._array.dtype)
-            grown[: self._length] = self._array
-            self._array = grown
-        self._array[self._length] = record
-        self._length += 1
 
 
 def hash64(text: str) -> int:

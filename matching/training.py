@@ -75,9 +75,10 @@ def train(
     chance = frequencies(_patterns(index, *_random_pairs(len(table), random_pairs, seed)))
     patterns = [np.empty(0, np.int64)]
     for start in range(0, len(table), 1000):
-        one, other = index.candidates(range(start, min(start + 1000, len(table))))
-        once = one < other
-        patterns.append(_patterns(index, one[once], other[once]))
+        for _, positions, other in index.pairs(index.look_up(range(start, min(start + 1000, len(table))))):
+            one = positions + start
+            once = one < other
+            patterns.append(_patterns(index, one[once], other[once]))
     found = estimate(np.concatenate(patterns), chance, len(table))
     return Model(
         name=name,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from matching.matching import Matcher
+from matching.matcher import Matcher
 from matching.model import load_model
 from services.dedup.ledger import Appearance, Ledger
 from services.dedup.records import AcceptedRecord, read

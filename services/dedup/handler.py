@@ -6,7 +6,7 @@ from typing import Any
 
 import structlog
 
-from matching.matching import Claim
+from matching.matcher import Claim
 from services.dedup.feed import IndexFeed
 from services.dedup.keeper import ConflictKeeper, Pair
 from services.dedup.records import (

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from matching.matching import Claim
+from matching.matcher import Claim
 from matching.version import Version, version_of
 from shared.commands.markers import is_marker
 from shared.contracts.cloudevents import encode, header
@@ -104,10 +104,10 @@ def claim_facts(claim: Claim, model: str) -> dict[str, Any]:
     """What both finders of a pair say alike."""
     return {
         "class": claim.class_,
-        "probability": claim.probability,
-        "weight": claim.weight,
+        "probability": claim.score.probability,
+        "weight": claim.score.weight,
         "evidence": [
-            {"field": each.field, "level": each.level, "weight": each.weight} for each in claim.evidence
+            {"field": each.field, "level": each.level, "weight": each.weight} for each in claim.score.evidence
         ],
         "model": model,
         "epoch": claim.epoch,

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Set
 from dataclasses import dataclass, field
 
-from matching.matching import Matcher
+from matching.matcher import Matcher
 from matching.model import default_model_bytes, load_model
 from matching.version import Version
 from simulator import DEMO_RATES, Rates, Stream, generate_stream

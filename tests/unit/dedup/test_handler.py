@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import pytest
 
-from matching.matching import Matcher
+from matching.matcher import Matcher
 from matching.model import default_model_bytes, load_model
 from services.dedup.feed import IndexFeed, Matching
 from services.dedup.handler import DedupHandler

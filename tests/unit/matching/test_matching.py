@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from matching.matching import Claim, Matcher, Version
+from matching.matcher import Claim, Matcher, Version
 from matching.model import default_model_bytes, load_model
 from matching.version import instant
 from shared.contracts.model_file import Model
@@ -101,7 +101,7 @@ def everything() -> Found:
 def claims_between(one: Version, other: Version) -> list[Claim]:
     matcher = Matcher(model())
     matcher.insert(one)
-    return matcher.claims(other)
+    return matcher.claims_of([other])[0]
 
 
 def test_the_register_of_these_tests_has_claims_and_strangers() -> None:
@@ -151,11 +151,12 @@ def test_whether_two_versions_are_a_claim_can_be_asked_of_them_alone() -> None:
 
 def test_evidence_sums_to_the_weight_and_is_ordered_by_field() -> None:
     for claim in everything().values():
-        assert round(sum(each.weight for each in claim.evidence), 4) == claim.weight
-        fields = [each.field for each in claim.evidence]
+        score = claim.score
+        assert round(sum(each.weight for each in score.evidence), 4) == score.weight
+        fields = [each.field for each in score.evidence]
         assert fields == sorted(fields)
         assert len(fields) == len(set(fields)) == 7
-        assert claim.probability >= model().threshold
+        assert score.probability >= model().threshold
 
 
 def test_a_version_that_comes_again_adds_nothing() -> None:
@@ -173,16 +174,16 @@ def test_a_corrected_version_is_still_found() -> None:
     matcher = Matcher(model())
     matcher.insert(SOK)
     matcher.insert(replace(SOK, digest="aa" * 32, family_latin="HENG", family_km="ហេង", epoch=2))
-    assert SOK.digest in {each.digest for each in matcher.claims(REGISTER[1])}
+    assert SOK.digest in {each.digest for each in matcher.claims_of([REGISTER[1]])[0]}
 
 
 def test_the_epoch_of_a_claim_is_the_later_of_the_first_epochs() -> None:
     matcher = Matcher(model())
     matcher.insert(SOK)
     later = like(2, epoch=3)
-    assert [each.epoch for each in matcher.claims(later)] == [3]
+    assert [each.epoch for each in matcher.claims_of([later])[0]] == [3]
     # The version comes again, as when a correction is taken back: it first appeared in epoch 3.
-    assert [each.epoch for each in matcher.claims(replace(later, epoch=7))] == [3]
+    assert [each.epoch for each in matcher.claims_of([replace(later, epoch=7)])[0]] == [3]
 
 
 @pytest.mark.parametrize(

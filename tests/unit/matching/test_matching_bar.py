@@ -6,7 +6,7 @@ from itertools import combinations
 
 import pytest
 
-from matching.matching import Matcher
+from matching.matcher import Matcher
 from matching.model import default_model_bytes, load_model
 from matching.version import Version
 from simulator import DEMO_RATES, Stream, generate_stream

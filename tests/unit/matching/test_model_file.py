@@ -4,12 +4,10 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import pytest
 
-from matching.matching import Matcher
+from matching.matcher import Matcher
 from matching.model import default_model_bytes, load_model, model_sha256
-from matching.postings import Postings
 from matching.skeleton import skeleton
 from matching.training import train
 from shared.contracts.model_file import LEVELS, InvalidModel, parse_model
@@ -135,19 +133,6 @@ def test_training_is_deterministic_and_needs_no_labels() -> None:
     one, other = (train(records, name="t", seed=1, random_pairs=50_000) for _ in range(2))
     assert one.model_dump_json() == other.model_dump_json()
     load(json.loads(one.model_dump_json()))
-
-
-@pytest.mark.parametrize("size", [1, 3, 50])
-def test_postings_find_every_entry_however_it_was_added(size: int) -> None:
-    keys = np.random.default_rng(5).integers(0, 40, 500).astype(np.uint64)
-    postings = Postings()
-    for start in range(0, len(keys), size):
-        rows = np.arange(start, min(start + size, len(keys)), dtype=np.uint32)
-        postings.add(keys[rows], rows)
-    wanted = np.array([7, 39, 7, 1000], np.uint64)
-    positions, rows_found = postings.find(wanted)
-    for position, key in enumerate(wanted):
-        assert sorted(rows_found[positions == position]) == list(np.flatnonzero(keys == key))
 
 
 @pytest.mark.parametrize(
