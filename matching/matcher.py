@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from matching.index import Candidates, Index
 from matching.levels import compare
 from matching.scoring import Evidence, Score, Scorer, patterns_of
-from matching.version import Version, version_of
+from matching.version import Version
 from shared.contracts.identity import VersionId
 from shared.contracts.model_file import Model
 
-__all__ = ["Candidates", "Claim", "ClaimClass", "Evidence", "Matcher", "Score", "Step", "Version", "version_of"]
+__all__ = ["Candidates", "Claim", "ClaimClass", "Evidence", "Matcher", "Score", "Step", "Version"]
 
 ClaimClass = Literal["resend", "multiple_registration"]
 

@@ -1,41 +1,80 @@
-"""Scores a batch of accepted records and passes them on with their claims; repeating it is harmless."""
+"""Scores accepted records and passes them on with their claims; repeating it is harmless.
+
+A batch of 500 records may have millions of claims. So it is settled in parts: each with its conflicts stored,
+its outputs acknowledged, its progress stored; and what is left after some seconds is given back, to be read
+again. Matching and writing go on in small steps, between which the event loop has its turn.
+"""
 
 import time
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import structlog
 
-from matching.matcher import Claim
+from matching.index import PAIRS_AT_ONCE
+from matching.matcher import Candidates, Claim
+from services.dedup.claims import NamedClaim, claim_facts, named
 from services.dedup.feed import IndexFeed
-from services.dedup.keeper import ConflictKeeper, Pair
-from services.dedup.records import (
-    AcceptedRecord,
-    MarkerRecord,
-    checked_output,
-    claim_facts,
-    read,
-)
+from services.dedup.keeper import ConflictKeeper
+from services.dedup.records import AcceptedRecord, MarkerRecord, checked_outputs, read
+from services.dedup.schedule import fair_order
 from shared.commands.marker_reader import MarkerReader
 from shared.commands.markers import passed_marker
-from shared.contracts.identity import ordered_pair
 from shared.contracts.outputs import Outcome
 from shared.contracts.topics import Topic
 from shared.process.metrics import Metrics
 from shared.runtime.outputs import Outputs
 from shared.runtime.record import Output, Record
-from shared.runtime.rounds import rounds
+from shared.runtime.turns import Turns
 from shared.store.progress import ProgressStore
 
 CATCH_UP_SECONDS = 20.0
 """Longest wait of a batch for the index feed; then it is given back and tried again."""
 
+SETTLE_SECONDS = 10.0
+"""How long a batch is worked on before the rest is given back; the part in hand comes on top."""
+
+PART_SECONDS = 2.0
+PART_CLAIMS = 2_000
+"""A part ends with the record that brings it to so many claims, or that is done after so long."""
+
+SENT_BYTES = 2 * 1024 * 1024
+"""Outputs are sent, and acknowledged, some at a time: no fewer than one, no more than this and one."""
+
+LOOKED_UP = 64
+"""Records looked up in the index before the event loop has its turn: some 3 ms."""
+
 
 _log = structlog.get_logger()
 
 
+@dataclass(slots=True)
+class Work:
+    """A record in the batch, what is worth comparing with it, and its claims so far.
+
+    `is_void`: it is a marker that does not count.
+    """
+
+    record: Record
+    content: AcceptedRecord | MarkerRecord
+    is_void: bool = False
+    candidates: Candidates | None = None
+    claims: list[NamedClaim] = field(default_factory=list)
+
+    def add(self, claim: Claim) -> None:
+        """One more claim of the record's version."""
+        if isinstance(self.content, AcceptedRecord):
+            self.claims.append(named((self.content.registration_id, self.content.digest), claim))
+
+    @property
+    def takes_long(self) -> bool:
+        """Whether it is compared with more than fits one step."""
+        return self.candidates is not None and self.candidates.count > PAIRS_AT_ONCE
+
+
 class DedupHandler:
-    """A batch: progress checked, index complete, conflicts stored, outputs acknowledged, progress stored."""
+    """Of each part of a batch: progress checked, index complete, conflicts stored, outputs acknowledged,
+    progress stored."""
 
     def __init__(
         self,
@@ -53,6 +92,7 @@ class DedupHandler:
         self._outputs = outputs
         self._metrics = metrics
         self._committed: dict[int, int] = {}
+        self._turns = Turns()
 
     async def assigned(self, committed: Mapping[int, int | None]) -> Mapping[int, int]:
         """Start at the stored progress; what lies below the committed offset is not sent again."""
@@ -63,84 +103,131 @@ class DedupHandler:
         """Forget what is another process's now."""
         self._progress.forget(partitions)
 
-    async def handle(self, batch: Sequence[Record]) -> None:
-        """Settle the batch. Raises TransientError while a server is away or the feed behind, StopService."""
+    async def handle(self, batch: Sequence[Record]) -> Sequence[Record]:
+        """Settle the batch, or as much of it as goes in some seconds; answers what is left.
+
+        Raises TransientError while a server is away or the feed behind, StopService.
+        """
         await self._progress.check({record.partition for record in batch})
-        contents = [read(record) for record in batch]
-        void = await self._void_markers(batch, contents)
+        works = [Work(record, await self._read(record)) for record in batch]
+        await self._find_void([work for work in works if isinstance(work.content, MarkerRecord)])
         await self._feed.catch_up(CATCH_UP_SECONDS)
-        claims = self._claims(contents)
-        await self._keeper.found(self._facts(contents, claims))
-        await self._keeper.changed(
-            [content.registration_id for content in contents if isinstance(content, AcceptedRecord)]
+        await self._look_up(works)
+        order = fair_order([(work.record.partition, work.takes_long) for work in works])
+        return await self._settle([works[place] for place in order])
+
+    async def _read(self, record: Record) -> AcceptedRecord | MarkerRecord:
+        await self._turns.give()
+        return read(record)
+
+    async def _find_void(self, markers: Sequence[Work]) -> None:
+        """Markers that do not count: registration passes none of them on, so a stranger wrote here."""
+        verdicts = await self._markers.valid([work.record for work in markers])
+        for work, marker in zip(markers, verdicts, strict=True):
+            if marker is None:
+                work.is_void = True
+                record = work.record
+                _log.warning(
+                    "void marker", topic=record.topic, partition=record.partition, offset=record.offset
+                )
+
+    async def _look_up(self, works: Sequence[Work]) -> None:
+        """Find what is worth comparing. A removal has no claims: what it leaves has been scored."""
+        scored = [
+            (work, work.content.version)
+            for work in works
+            if isinstance(work.content, AcceptedRecord) and work.content.version is not None
+        ]
+        for start in range(0, len(scored), LOOKED_UP):
+            some = scored[start : start + LOOKED_UP]
+            found = self._feed.matching.matcher.look_up([version for _, version in some])
+            for (work, _), candidates in zip(some, found, strict=True):
+                work.candidates = candidates
+            await self._turns.give()
+
+    async def _settle(self, works: Sequence[Work]) -> list[Record]:
+        """Settle in this order, part by part; answers what is left."""
+        started = part_started = time.monotonic()
+        places = [place for place, work in enumerate(works) if work.candidates is not None]
+        candidates = [work.candidates for work in works if work.candidates is not None]
+        settled = 0
+        for step in self._feed.matching.matcher.claims(candidates):
+            done = places[step.done]
+            claims = sum(len(work.claims) for work in works[settled:done])
+            if settled < done and (claims >= PART_CLAIMS or time.monotonic() - part_started >= PART_SECONDS):
+                await self._settle_part(works[settled:done])
+                settled, part_started = done, time.monotonic()
+                if part_started - started >= SETTLE_SECONDS:
+                    break
+            for at, claim in step.claims:
+                works[places[at]].add(claim)
+            await self._turns.give()
+        else:
+            await self._settle_part(works[settled:])
+            settled = len(works)
+        return [work.record for work in works[settled:]]
+
+    async def _settle_part(self, works: Sequence[Work]) -> None:
+        await self._progress.check({work.record.partition for work in works})
+        model = self._feed.matching.model
+        await self._keeper.found(
+            (each.pair, claim_facts(each.claim, model)) for work in works for each in work.claims
         )
-        outputs = [
-            self._output(record, content, found)
-            for record, content, found in zip(batch, contents, claims, strict=True)
-            if record.offset >= self._committed.get(record.partition, 0) and record not in void
-        ]
-        for wave in rounds(outputs):
-            await self._outputs.send(wave)
-        await self._progress.store({record.partition: record.offset + 1 for record in batch})
-        self._count(batch, contents, void)
+        await self._keeper.changed(
+            [work.content.registration_id for work in works if isinstance(work.content, AcceptedRecord)]
+        )
+        for outputs in _sends(self._outputs_of(works)):
+            await self._outputs.send(outputs)
+        await self._progress.store({work.record.partition: work.record.offset + 1 for work in works})
+        self._count(works)
+        for work in works:
+            work.claims.clear()
 
-    async def _void_markers(
-        self, batch: Sequence[Record], contents: Sequence[AcceptedRecord | MarkerRecord]
-    ) -> list[Record]:
-        """The markers that do not count: registration passes none of them on, so a stranger wrote here."""
-        markers = [
-            record
-            for record, content in zip(batch, contents, strict=True)
-            if isinstance(content, MarkerRecord)
-        ]
-        verdicts = zip(markers, await self._markers.valid(markers), strict=True)
-        void = [record for record, marker in verdicts if marker is None]
-        for record in void:
-            _log.warning("void marker", topic=record.topic, partition=record.partition, offset=record.offset)
-        return void
+    def _outputs_of(self, works: Sequence[Work]) -> Iterator[tuple[Output, bool]]:
+        """What is to be sent, each told whether it is a marker."""
+        for work in works:
+            if work.is_void or not self._is_new(work):
+                continue
+            if isinstance(work.content, MarkerRecord):
+                yield passed_marker(work.record, Topic.CHECKED), True
+                continue
+            model = self._feed.matching.model
+            for output in checked_outputs(work.record, work.content, work.claims, model):
+                yield output, False
 
-    def _claims(self, contents: Sequence[AcceptedRecord | MarkerRecord]) -> list[Sequence[Claim]]:
-        """The claims of each record; a removal has none of its own: what it leaves has been scored."""
-        versions = {
-            at: content.version
-            for at, content in enumerate(contents)
-            if isinstance(content, AcceptedRecord) and content.version is not None
-        }
-        found = self._feed.matching.matcher.claims_of(list(versions.values()))
-        claims = dict(zip(versions, found, strict=True))
-        return [claims.get(at, ()) for at in range(len(contents))]
+    def _is_new(self, work: Work) -> bool:
+        """Whether nothing of it was acknowledged yet, as far as the group knows."""
+        return work.record.offset >= self._committed.get(work.record.partition, 0)
 
-    def _facts(
-        self, contents: Sequence[AcceptedRecord | MarkerRecord], claims: Sequence[Sequence[Claim]]
-    ) -> dict[Pair, dict[str, Any]]:
-        return {
-            ordered_pair((content.registration_id, content.digest), (claim.registration_id, claim.digest)): (
-                claim_facts(claim, self._feed.matching.model)
-            )
-            for content, found in zip(contents, claims, strict=True)
-            if isinstance(content, AcceptedRecord)
-            for claim in found
-        }
-
-    def _output(
-        self, record: Record, content: AcceptedRecord | MarkerRecord, claims: Sequence[Claim]
-    ) -> tuple[Output, bool]:
-        if isinstance(content, MarkerRecord):
-            return passed_marker(record, Topic.CHECKED), True
-        return checked_output(record, content, claims, self._feed.matching.model), False
-
-    def _count(
-        self,
-        batch: Sequence[Record],
-        contents: Sequence[AcceptedRecord | MarkerRecord],
-        void: Sequence[Record],
-    ) -> None:
+    def _count(self, works: Sequence[Work]) -> None:
         now = time.time()
-        for record, content in zip(batch, contents, strict=True):
-            if isinstance(content, MarkerRecord):
-                outcome = Outcome.VOID_MARKER if record in void else Outcome.MARKER
+        for work in works:
+            if isinstance(work.content, MarkerRecord):
+                outcome = Outcome.VOID_MARKER if work.is_void else Outcome.MARKER
                 self._metrics.records.labels(outcome=outcome.value).inc()
                 continue
             self._metrics.records.labels(outcome=Outcome.ACCEPTED.value).inc()
-            if record.offset >= self._committed.get(record.partition, 0):
-                self._metrics.capture_to_checked_seconds.observe(max(0.0, now - content.event_time / 1000))
+            if self._is_new(work):
+                self._metrics.capture_to_checked_seconds.observe(
+                    max(0.0, now - work.content.event_time / 1000)
+                )
+
+
+def _sends(outputs: Iterable[tuple[Output, bool]]) -> Iterator[list[Output]]:
+    """What to send at a time, each to be acknowledged before the next; a marker alone.
+
+    With an idempotent producer on Apache Kafka five failed outputs were followed by an acknowledged marker.
+    """
+    together: list[Output] = []
+    size = 0
+    for output, is_marker in outputs:
+        if together and (is_marker or size >= SENT_BYTES):
+            yield together
+            together, size = [], 0
+        if is_marker:
+            yield [output]
+        else:
+            together.append(output)
+            size += len(output.value or b"")
+    if together:
+        yield together

@@ -1,17 +1,16 @@
 """Reads accepted records and writes checked ones. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from pydantic import ValidationError
 
-from matching.matcher import Claim
 from matching.version import Version, version_of
+from services.dedup.claims import NamedClaim, written
 from shared.commands.markers import is_marker
 from shared.contracts.cloudevents import encode, header
-from shared.contracts.identity import VersionId, canonical, claim_id
-from shared.contracts.outputs import Accepted, OutputType
+from shared.contracts.identity import canonical
+from shared.contracts.outputs import MOST_CLAIMS, Accepted, OutputType
 from shared.contracts.timestamps import milliseconds
 from shared.contracts.topics import Topic
 from shared.process.errors import StopService
@@ -66,52 +65,38 @@ def read(record: Record) -> AcceptedRecord | MarkerRecord:
         ) from None
 
 
-def checked_output(record: Record, accepted: AcceptedRecord, claims: Sequence[Claim], model: str) -> Output:
-    """The accepted record with its claims, for the same partition number. `model` is the model's SHA-256."""
+def checked_outputs(
+    record: Record, accepted: AcceptedRecord, claims: Iterable[NamedClaim], model: str
+) -> Iterator[Output]:
+    """The accepted record with its claims and records for those beyond 500, for the same partition number.
+
+    `model` is the model's SHA-256. Claims are cut in the order of their ids.
+    """
     if record.value is None:
         raise ValueError("a record that was read has a value")
-    mine = (accepted.registration_id, accepted.digest)
-    members = canonical([claim_member(mine, claim, model) for claim in claims])
+    ordered = sorted(claims, key=lambda each: each.id)
     # The accepted bytes are passed on as they are: parsing and writing them anew costs 60 µs a record.
-    value = record.value[:-1] + b',"claims":' + members + b"}"
-    source = header(record.headers, "ce_source") or b""
-    event_id = header(record.headers, "ce_id") or b""
+    value = record.value[:-1] + b',"claims":' + written(ordered[:MOST_CLAIMS], model) + b"}"
+    event_id = (header(record.headers, "ce_id") or b"").decode()
+    yield _output(record, value, event_id, OutputType.CHECKED)
+    ids = {"registration_id": accepted.registration_id, "digest": accepted.digest}
+    source = {"source": {"partition": record.partition, "offset": accepted.offset}}
+    for number, start in enumerate(range(MOST_CLAIMS, len(ordered), MOST_CLAIMS), start=1):
+        further = written(ordered[start : start + MOST_CLAIMS], model)
+        value = b'{"claims":' + further + b"," + canonical({**ids, **source})[1:]
+        yield _output(record, value, f"claims/{number}/{event_id}", OutputType.CLAIMS)
+
+
+def _output(record: Record, value: bytes, event_id: str, output_type: OutputType) -> Output:
+    source = (header(record.headers, "ce_source") or b"").decode().replace("/registration/", "/dedup/")
+    time = header(record.headers, "ce_time")
     return Output(
         topic=Topic.CHECKED.value,
         partition=record.partition,
         key=record.key,
         value=value,
-        headers=(
-            *encode(
-                source.decode().replace("/registration/", "/dedup/"), event_id.decode(), OutputType.CHECKED
-            ),
-            *_time(record),
-        ),
+        headers=(*encode(source, event_id, output_type), *((("ce_time", time),) if time else ())),
     )
-
-
-def claim_member(mine: VersionId, claim: Claim, model: str) -> dict[str, Any]:
-    """A claim as `registration.checked.v1` carries it."""
-    other = (claim.registration_id, claim.digest)
-    return {
-        "claim_id": claim_id(mine, other),
-        "other": {"registration_id": claim.registration_id, "digest": claim.digest},
-        **claim_facts(claim, model),
-    }
-
-
-def claim_facts(claim: Claim, model: str) -> dict[str, Any]:
-    """What both finders of a pair say alike."""
-    return {
-        "class": claim.class_,
-        "probability": claim.score.probability,
-        "weight": claim.score.weight,
-        "evidence": [
-            {"field": each.field, "level": each.level, "weight": each.weight} for each in claim.score.evidence
-        ],
-        "model": model,
-        "epoch": claim.epoch,
-    }
 
 
 def _version(accepted: Accepted) -> Version | None:
@@ -125,8 +110,3 @@ def _version(accepted: Accepted) -> Version | None:
         residence=accepted.residence.model_dump(),
         capture=accepted.capture.model_dump(),
     )
-
-
-def _time(record: Record) -> tuple[tuple[str, bytes], ...]:
-    time = header(record.headers, "ce_time")
-    return (("ce_time", time),) if time else ()

@@ -3,10 +3,15 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
+from services.dedup.claims import Pair
 from services.dedup.conflicts import Conflict
+from shared.contracts.identity import ordered_pair
 from shared.store.mongo import IndexModel, Mongo, UpdateOne
 
 CONFLICTS = "conflicts"
+
+MOST_COUNTED = 100_000
+"""Open conflicts of a class that are counted, every few seconds: to count millions takes longer than that."""
 
 
 class ConflictStore:
@@ -33,19 +38,18 @@ class ConflictStore:
         """
         return await self._mongo.write(CONFLICTS, [_upsert(*each) for each in conflicts])
 
-    async def of_registrations(self, ids: Sequence[str]) -> list[dict[str, Any]]:
-        """Pairs of all conflicts that a registration takes part in."""
-        found: list[dict[str, Any]] = []
+    async def of_registrations(self, ids: Sequence[str]) -> AsyncIterator[Pair]:
+        """Pairs of all conflicts that a registration takes part in: of one alone there may be thousands."""
         for start in range(0, len(ids), self._mongo.in_limit):
             chunk = list(ids[start : start + self._mongo.in_limit])
             query = {"pair.registration_id": {"$in": chunk}}
-            found += await self._mongo.collection(CONFLICTS).find(query, {"pair": 1}).to_list(None)
-        return found
+            async for document in self._mongo.collection(CONFLICTS).find(query, {"pair": 1}):
+                yield _pair_of(document)
 
-    async def all_pairs(self) -> AsyncIterator[dict[str, Any]]:
+    async def all_pairs(self) -> AsyncIterator[Pair]:
         """Pairs of every conflict."""
         async for document in self._mongo.collection(CONFLICTS).find({}, {"pair": 1}):
-            yield document
+            yield _pair_of(document)
 
     async def newest_finalised(self) -> int:
         """The newest epoch of which a roll was finalised, 0 if none."""
@@ -55,13 +59,18 @@ class ConflictStore:
         return int(document["epoch"]) if document else 0
 
     async def open_by_class(self) -> dict[str, int]:
-        """How many conflicts wait for a decision."""
+        """How many conflicts wait for a decision, counted up to MOST_COUNTED."""
         counts: dict[str, int] = {}
         for kind in ("resend", "multiple_registration", "reported"):
             counts[kind] = await self._mongo.collection(CONFLICTS).count_documents(
-                {"status": "open", "class": kind}
+                {"status": "open", "class": kind}, limit=MOST_COUNTED
             )
         return counts
+
+
+def _pair_of(document: Mapping[str, Any]) -> Pair:
+    one, other = ((each["registration_id"], each["digest"]) for each in document["pair"])
+    return ordered_pair(one, other)
 
 
 def _upsert(conflict: Conflict, facts: Mapping[str, Any], first: Mapping[str, Any]) -> UpdateOne:

@@ -48,8 +48,12 @@ class BatchHandler(Protocol):
     async def assigned(self, committed: Mapping[int, int | None]) -> Mapping[int, int]:
         """Partition → the group's committed offset; answers where to start: stored progress, or 0."""
 
-    async def handle(self, batch: Sequence[Record]) -> None:
-        """Settle `batch`: offsets ascend within a partition, partitions are mixed."""
+    async def handle(self, batch: Sequence[Record]) -> Sequence[Record] | None:
+        """Settle `batch`: offsets ascend within a partition, partitions are mixed.
+
+        Work that takes long is settled in parts: then this answers the records that are left, of each
+        partition its last ones, after some seconds. They are read again; what was settled counts as progress.
+        """
 
     async def revoked(self, partitions: Collection[int]) -> None:
         """These partitions are given up; no batch of theirs is in flight, unless it outlasted the drain."""
@@ -133,10 +137,10 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
         started, assignment = time.monotonic(), self._assignment
         in_batch = True
         try:
-            await self._spec.handler.handle(batch)
+            left = await self._spec.handler.handle(batch) or ()
             in_batch = False
             if assignment == self._assignment:  # else it outlasted a rebalance: whose it is now, redoes it
-                self._positions.settled(batch)
+                self._settled(batch, left)
                 self._health.progress()
                 await self._commit()
             self._recovered()
@@ -260,6 +264,15 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
             self._positions.committed(due)
         self._positions.seen_ends({partition: consumer.highwater(partition) for partition in held})
         self._health.unread(self._positions.show())
+
+    def _settled(self, batch: Sequence[Record], left: Sequence[Record]) -> None:
+        """All but what is left is settled; that is to be read again."""
+        again = {(record.partition, record.offset) for record in left}
+        self._positions.settled(record for record in batch if (record.partition, record.offset) not in again)
+        consumer = self._require_consumer()
+        held = consumer.assignment()
+        for partition in {TopicPartition(record.topic, record.partition) for record in left} & held:
+            consumer.seek(partition, self._positions[partition])
 
     def _recovered(self) -> None:
         if self._attempt == 0:

@@ -64,6 +64,31 @@ async def test_a_transient_fault_is_retried_until_it_passes_and_nothing_is_skipp
             assert (await service.get("/health/ready"))[0] == 200
 
 
+class TwoAtATime(Remembers):
+    """Settles two records of each batch and leaves the others."""
+
+    async def handle(self, batch: Sequence[Record]) -> Sequence[Record]:
+        await super().handle(batch[:2])
+        return batch[2:]
+
+
+async def test_what_a_handler_leaves_comes_again_and_only_what_it_settled_is_committed(engines: Any) -> None:
+    committed: list[tuple[int, int | None]] = []
+
+    async def act(batch: Sequence[Record]) -> None:
+        committed.append((batch[0].offset, await topic.committed()))
+
+    handler = TwoAtATime(act)
+    async with fresh_topic(engines.bootstrap_servers) as topic:
+        await send_raw(topic.client, topic.name, 0, _numbers(0, 7))
+        settings = quick_settings(engines.bootstrap_servers, engines.mongo_uri)
+        async with running(settings, topic.name, topic.group, handler) as service:
+            await until(lambda: settled_to(topic, 7))
+            assert handler.values() == [b"%d" % number for number in range(7)]
+            assert committed == [(0, None), (2, 2), (4, 4), (6, 6)]
+            assert service.metrics.batch_retries._value.get() == 0
+
+
 async def test_what_is_not_there_yet_is_waited_for_by_its_name_and_no_server_is_blamed(engines: Any) -> None:
     missing = True
 

@@ -2,8 +2,9 @@
 
 from typing import Any, cast
 
+from services.dedup.claims import Pair
 from services.dedup.feed import IndexFeed
-from services.dedup.keeper import ConflictKeeper, Pair
+from services.dedup.keeper import ConflictKeeper
 from services.dedup.ledger import Appearance, Ledger
 from services.dedup.store import CONFLICTS, ConflictStore
 from shared.commands.feed import CommandFeed
@@ -80,7 +81,7 @@ class Process:
         """A batch with records of these registrations."""
         await self.catch_up()
         self.world.claims |= claims or {}
-        await self.keeper.found(claims or {})
+        await self.keeper.found((claims or {}).items())
         await self.keeper.changed(ids)
 
     async def follow(self) -> None:

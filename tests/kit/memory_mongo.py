@@ -34,8 +34,9 @@ class MemoryCollection:
         values = [value for each in self.documents.values() for value in _as_list(each.get(name))]
         return list(dict.fromkeys(values))
 
-    async def count_documents(self, condition: Mapping[str, Any]) -> int:
-        return len(self.find(condition).found)
+    async def count_documents(self, condition: Mapping[str, Any], limit: int = 0) -> int:
+        found = len(self.find(condition).found)
+        return min(found, limit) if limit else found
 
     async def delete_many(self, condition: Mapping[str, Any]) -> None:
         self.documents = {

@@ -60,10 +60,11 @@ class Remembers:
         stored = self.starts or {}
         return {partition: stored.get(partition, offset or 0) for partition, offset in committed.items()}
 
-    async def handle(self, batch: Sequence[Record]) -> None:
+    async def handle(self, batch: Sequence[Record]) -> Sequence[Record] | None:
         if self.act is not None:
             await self.act(batch)
         self.got.extend(batch)
+        return None
 
     async def revoked(self, partitions: Collection[int]) -> None:
         self.gave_up.extend(partitions)

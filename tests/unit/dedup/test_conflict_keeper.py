@@ -169,7 +169,7 @@ async def test_a_process_that_is_behind_in_anything_never_takes_a_conflict_back(
     lost = await late.keeper._store.save([(late.keeper._judge(PAIR), FACTS, {})])
     assert lost == {0}
     assert scene.conflict() == before
-    await late.keeper.found({PAIR: FACTS})  # reads on, and says the same
+    await late.keeper.found([(PAIR, FACTS)])  # reads on, and says the same
     assert scene.conflict() == before
 
 
@@ -184,7 +184,7 @@ async def test_a_process_that_stays_behind_gives_its_batch_back(scene: Scene) ->
 
     late.wait_for_end = reads_nothing  # type: ignore[method-assign]
     with pytest.raises(TransientError):
-        await late.keeper.found({PAIR: FACTS})
+        await late.keeper.found([(PAIR, FACTS)])
 
 
 async def _corrected_and_seen_by_the_other(scene: Scene, other: Process) -> None:

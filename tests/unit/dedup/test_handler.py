@@ -1,126 +1,16 @@
 """A batch of accepted records: what is stored, what is sent and when; repeating it changes nothing."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
-from matching.matcher import Matcher
-from matching.model import default_model_bytes, load_model
-from services.dedup.feed import IndexFeed, Matching
-from services.dedup.handler import DedupHandler
-from services.dedup.keeper import ConflictKeeper
-from services.dedup.ledger import Appearance, Ledger
-from services.dedup.records import AcceptedRecord, read
-from services.dedup.store import CONFLICTS, ConflictStore
-from shared.commands.feed import CommandFeed
-from shared.commands.fold import Message
-from shared.commands.marker_reader import MarkerReader
-from shared.commands.state import State
-from shared.contracts.identity import VersionId
-from shared.contracts.outputs import Checked
+from services.dedup.store import CONFLICTS
 from shared.contracts.topics import Topic
 from shared.process.errors import StopService, TransientError
-from shared.process.metrics import Metrics
-from shared.runtime.outputs import Outputs
-from shared.runtime.record import Output, Record
-from shared.store.progress import ProgressStore
+from shared.runtime.record import Record
 from tests.kit.accepted import accepted, voter
-from tests.kit.command_log import CommandLog
+from tests.kit.dedup_worker import Topics, Worker, claims_of, marker_of
 from tests.kit.memory_mongo import MemoryMongo
-from tests.kit.memory_register import LATER, MemoryFiles
-
-COMMANDS = CommandLog().found().adopt_all()
-COMMANDS.cut_off(1)
-
-
-class Topics:
-    """Both topics: what lies on the one, and in which rounds the other was written."""
-
-    def __init__(self) -> None:
-        self.records: list[Record] = []
-        self.rounds: list[list[Output]] = []
-        self.broken = False
-
-    def put(self, output: Output) -> Record:
-        offset = sum(each.partition == output.partition for each in self.records)
-        record = Record(
-            Topic.ACCEPTED.value, output.partition, offset, LATER, output.key, output.value, output.headers
-        )
-        self.records.append(record)
-        return record
-
-    async def send(self, outputs: Sequence[Output]) -> None:
-        if self.broken:
-            raise TransientError("away")
-        self.rounds.append(list(outputs))
-
-    @property
-    def sent(self) -> list[Output]:
-        return [each for outputs in self.rounds for each in outputs]
-
-
-class Feed:
-    """In the place of `IndexFeed` and of `CommandFeed`: reads the topic when it is told to catch up."""
-
-    def __init__(self, topics: Topics, ledger: Ledger) -> None:
-        self.matching = Matching(Matcher(load_model(default_model_bytes())), "0" * 64)
-        self.state = COMMANDS.state()
-        self.behind = False
-        self._topics, self._ledger = topics, ledger
-
-    async def catch_up(self, timeout: float | None = None) -> None:
-        if self.behind:
-            raise TransientError("behind")
-        for record in self._topics.records:
-            content = read(record)
-            if isinstance(content, AcceptedRecord):
-                if content.version is not None:
-                    self.matching.matcher.insert(content.version)
-                self._ledger.add(
-                    content.registration_id, Appearance(content.offset, content.epoch, content.digest, 1000)
-                )
-
-    def is_claim(self, one: VersionId, other: VersionId) -> bool:
-        return self.matching.matcher.is_claim(one, other)
-
-    async def wait_for_end(self, _timeout: float | None = None) -> State:
-        return self.state
-
-    async def wait_until_read(self, _timeout: float) -> None:
-        return
-
-    @property
-    def unfolded(self) -> tuple[Message, ...]:
-        return ()
-
-
-async def _first_records(partitions: Iterable[int]) -> Mapping[int, str | None]:
-    return dict.fromkeys(partitions, "first")
-
-
-class Worker:
-    def __init__(self, topics: Topics, mongo: MemoryMongo) -> None:
-        ledger, metrics = Ledger(), Metrics("dedup")
-        self.feed = Feed(topics, ledger)
-        self.progress = ProgressStore(mongo.as_mongo(), "dedup", Topic.ACCEPTED.value, _first_records)
-        feed, commands = cast(IndexFeed, self.feed), cast(CommandFeed, self.feed)
-        keeper = ConflictKeeper(ConflictStore(mongo.as_mongo()), ledger, feed, commands, metrics)
-        markers = MarkerReader(commands, MemoryFiles(COMMANDS.files))
-        self.handler = DedupHandler(feed, keeper, markers, self.progress, cast(Outputs, topics), metrics)
-
-    async def positions(self) -> Mapping[int, int]:
-        return await self.progress.load([0, 1])
-
-
-def marker(epoch: int, partition: int, **other: Any) -> Output:
-    record = COMMANDS.marker(epoch, partition, **other)
-    return Output(Topic.ACCEPTED.value, partition, record.key, record.value, record.headers)
-
-
-def claims_of(output: Output) -> list[str]:
-    told = Checked.model_validate_json(output.value or b"")
-    return [claim.other.registration_id for claim in told.claims]
 
 
 @pytest.fixture
@@ -158,7 +48,7 @@ async def test_both_halves_store_one_conflict_in_the_same_words(topics: Topics) 
 async def test_a_marker_is_passed_on_as_it_came_and_only_after_all_before_it_in_its_partition(
     topics: Topics,
 ) -> None:
-    passed = topics.put(marker(1, 0))
+    passed = topics.put(marker_of(1, 0))
     topics.put(accepted("C-1", voter(9), partition=0, offset=5))
     worker = Worker(topics, MemoryMongo())
     await worker.handler.assigned({0: None, 1: None})
@@ -178,7 +68,7 @@ async def test_a_marker_is_passed_on_as_it_came_and_only_after_all_before_it_in_
 async def test_a_marker_that_does_not_count_is_counted_and_not_passed_on(
     topics: Topics, void: dict[str, Any]
 ) -> None:
-    topics.put(marker(1, 0, **void))
+    topics.put(marker_of(1, 0, **void))
     worker = Worker(topics, MemoryMongo())
     await worker.handler.assigned({0: None, 1: None})
     await worker.handler.handle([each for each in topics.records if each.partition == 0])

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from services.dedup.keeper import Pair
+from services.dedup.claims import Pair
 from services.dedup.store import CONFLICTS
 from shared.contracts.identity import VersionId, claim_id
 from tests.kit.conflict_world import A1, A2, B1, FACTS, PAIR, Scene
