@@ -1,45 +1,99 @@
-"""`rollstream approve`: who approves sees what it is and who proposed it."""
+"""`rollstream approve`: who approves sees what they sign, and is asked."""
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
 
+import typer
+
+from cli import asking, show_proposal
 from cli.app import settings
-from cli.proposing import proposal_of, send, signer_of
-from client import commands
+from cli.proposing import proposal_of, signer_of
+from client import commands, foresight
 from client.commands import CommandNotSent, SignedCommand
-from client.output import fail, show
+from client.describe import what
+from client.output import fail, show, warn
+from client.places import Places
+from client.review import Question, question_of
+from shared.commands.state import State, Verdict
 from shared.contracts.cloudevents import header
 from shared.contracts.commands import OFFICER_HEADER, CommandType
+from shared.process.settings import Settings
+from shared.reference.files import ReferenceStore
+from shared.store.mongo import Mongo
 
 
-def approve(command_id: str, officer: str, key: Path, reason: str, as_json: bool) -> None:
-    """Approve another officer's command: with that it takes effect."""
+def approve(command_id: str, officer: str, key: Path, reason: str, yes: bool, as_json: bool) -> None:
+    """Show a proposal with what it stands for, ask, and approve it: with that it takes effect."""
     signer = signer_of(officer, key)
     current = settings()
+    store = ReferenceStore(current.reference_dir)
     try:
         command, folded = proposal_of(command_id)
-        proposed_by = (header(command.headers, OFFICER_HEADER) or b"").decode("utf-8", "replace")
-        if proposed_by == officer:  # known even where the officers file is missing
+        verdict = folded.state.proposal(command.id)
+        if _proposer(command) == officer:
             fail(f"{officer} proposed it: another officer must approve")
         message = commands.approval(current.register, signer, command, reason)
+        warnings = (
+            _shown(current, folded.state, verdict, store, as_json) if verdict else _raw(command, as_json)
+        )
+        # Nobody is asked about what would be refused.
+        unchecked = foresight.check(folded, [message], store.read)
     except CommandNotSent as error:
         fail(str(error))
-    data = _readable(command.value)
-    sent = send([message], folded, _unseen(current.reference_dir, command, data))
-    approved = {"type": command.type, "proposed_by": proposed_by, "data": data}
-    show(
-        {
-            "id": message.id,
-            "approves": command.id,
-            "approved": approved,
-            "offset": sent.offsets[0],
-            **sent.facts,
-        },
-        as_json=as_json,
-        text=f"Approved {command.type}, proposed by {proposed_by}:\n"
-        f"{json.dumps(data, ensure_ascii=False, indent=1)}\n{sent.text}What came of it: rollstream status",
-    )
+    warnings += [unchecked] if unchecked else []
+    for each in () if as_json and yes else warnings:
+        warn(each)
+    if not yes:
+        if not asking.someone_there():
+            again = f"rollstream approve {command.id} --yes, with --officer and --key"
+            fail(f"nothing was sent: nobody can be asked here. If it is right: {again}")
+        if not asking.agrees(f"Approve it as {officer}?"):
+            fail("nothing was sent. `rollstream withdraw` returns it to its proposer")
+    [offset] = asyncio.run(commands.send(current, [message]))
+    approved = {"type": command.type, "proposed_by": _proposer(command), "data": _readable(command.value)}
+    value = {"id": message.id, "approves": command.id, "approved": approved, "offset": offset}
+    value |= {"checked": unchecked is None, "warnings": warnings}
+    show(value, as_json=as_json, text="Approved. What came of it: rollstream status")
+
+
+def _shown(
+    current: Settings, state: State, verdict: Verdict, store: ReferenceStore, quiet: bool
+) -> list[str]:
+    """Tell what would be signed; answers what to be warned of. `quiet`: a script reads it as JSON."""
+    said: list[str] = [show_proposal.heading(verdict)]
+    warnings = show_proposal.warnings_of(state, verdict)
+    if verdict.command_type == CommandType.ADOPTED and verdict.data is not None:
+        changes, more = show_proposal.adoption(state, verdict.data, store)
+        said += [show_proposal.changes_shown(verdict.data["kind"], changes)] if changes else []
+        warnings += more
+    elif show_proposal.is_on_pair(verdict) and not quiet:
+        place = Places(store, state.reference_at("gazetteer", state.next_offset))
+        said.append(show_proposal.question(asyncio.run(_pair(current, state, verdict)), place))
+    if not quiet:
+        typer.echo("\n\n".join(said))
+    return warnings
+
+
+async def _pair(current: Settings, state: State, verdict: Verdict) -> Question:
+    mongo = Mongo(current.mongo, "rollstream-approve")
+    try:
+        return await question_of(mongo, state, verdict)
+    finally:
+        mongo.close()
+
+
+def _raw(command: SignedCommand, quiet: bool) -> list[str]:
+    """The same where a file is missing that was adopted before the proposal: it is shown as it lies there."""
+    if not quiet:
+        said = json.dumps(_readable(command.value), ensure_ascii=False, indent=1)
+        typer.echo(f"{what(command.type)}, proposed by {_proposer(command)}:\n{said}")
+    return []
+
+
+def _proposer(command: SignedCommand) -> str:
+    return (header(command.headers, OFFICER_HEADER) or b"").decode("utf-8", "replace")
 
 
 def _readable(value: bytes) -> Any:
@@ -47,12 +101,3 @@ def _readable(value: bytes) -> Any:
         return json.loads(value)
     except ValueError:
         return value.decode("utf-8", "replace")
-
-
-def _unseen(reference_dir: Path, command: SignedCommand, data: Any) -> list[str]:
-    """Who approves an adoption answers for a file, and should have it."""
-    if command.type != CommandType.ADOPTED or not isinstance(data, dict):
-        return []
-    if (reference_dir / str(data.get("sha256"))).is_file():
-        return []
-    return ["you approve a file that is not in your ROLLSTREAM_REFERENCE_DIR: look at it before it counts"]

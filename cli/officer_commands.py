@@ -20,6 +20,9 @@ Why = Annotated[str, typer.Option("--reason", help="Why; kept with the decision 
 KINDS = "gazetteer | stations | model | officers | signing_key | devices"
 """What can be adopted; a test compares it with the contract's kinds, which cost an import."""
 
+CLASSES = "resend | multiple_registration | reported"
+"""Of conflicts; a test compares them with what the matching and the officers make."""
+
 
 @app.command()
 def adopt(
@@ -91,6 +94,39 @@ def decide(
 
 
 @app.command()
+def review(
+    officer: OfficerName,
+    key: Key,
+    approving: Annotated[
+        bool, typer.Option("--approve", help="Others' proposals of decisions, to approve or return.")
+    ] = False,
+    kind: Annotated[str, typer.Option("--class", help=CLASSES)] = "",
+    area: Annotated[
+        str, typer.Option("--province", help="Code of a province; a district's or commune's does, too.")
+    ] = "",
+    older_than: Annotated[
+        float, typer.Option("--older-than", min=0, metavar="DAYS", help="Found or proposed so long ago.")
+    ] = 0,
+    limit: Annotated[int | None, typer.Option(min=1, help="End after so many.")] = None,
+    reason: Annotated[str, typer.Option("--reason", help="Why, for all; else you are asked once.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Go through open conflicts, one key each: decide or approve.
+
+    Shows both captures side by side with the differences marked, the evidence in words, and what was decided
+    before. Each answer is signed and sent at once. Without a terminal, keys are read from stdin.
+    """
+    from cli.reviewing import review as run
+    from client.review import Filters
+
+    if kind and kind not in CLASSES.split(" | "):
+        fail(f"--class is one of {CLASSES}")
+    if area and not (area.isdecimal() and len(area) in (2, 4, 6)):
+        fail("--province is a code of 2 digits (or 4 of a district, 6 of a commune), as the gazetteer has it")
+    run(officer, key, Filters.of(kind, area, older_than), limit, reason, approving, as_json)
+
+
+@app.command()
 def reverse(
     one: Subject,
     officer: OfficerName,
@@ -138,21 +174,26 @@ def finalise(
 
 @app.command()
 def approve(
-    command_id: Annotated[str, typer.Argument(help="The proposal's id, or how it begins.")],
+    command_id: Annotated[str, typer.Argument(help="The proposal's id, or its first 8 characters.")],
     officer: OfficerName,
     key: Key,
     reason: Why = "approved",
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask; for scripts.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Approve another officer's proposal, so that it takes effect."""
+    """Approve another officer's proposal, so that it takes effect.
+
+    Shows what would be signed, both people of a decision or what a file changes, warns, and asks.
+    `rollstream review --approve` goes through many.
+    """
     from cli.approving import approve as run
 
-    run(command_id, officer, key, reason, as_json)
+    run(command_id, officer, key, reason, yes, as_json)
 
 
 @app.command()
 def withdraw(
-    command_id: Annotated[str, typer.Argument(help="The proposal's id, or how it begins.")],
+    command_id: Annotated[str, typer.Argument(help="The proposal's id, or its first 8 characters.")],
     officer: OfficerName,
     key: Key,
     reason: Why = "withdrawn",

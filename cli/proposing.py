@@ -9,8 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import typer
+
 from cli.app import settings
 from client import commands, foresight
+from client.already import already
 from client.commands import CommandNotSent, SignedCommand, Signer
 from client.foresight import Folded
 from client.output import fail, show
@@ -46,7 +49,7 @@ class Sent:
     @property
     def text(self) -> str:
         """For people: the warnings."""
-        return "".join(f"Warning: {each}.\n" for each in self.warnings)
+        return "".join(f"{typer.style('warning:', fg='yellow')} {each}.\n" for each in self.warnings)
 
 
 def send(messages: list[SignedCommand], folded: Folded | None = None, warnings: Sequence[str] = ()) -> Sent:
@@ -54,9 +57,7 @@ def send(messages: list[SignedCommand], folded: Folded | None = None, warnings: 
     current = settings()
     try:
         store = ReferenceStore(current.reference_dir)
-        if folded is None:
-            folded = foresight.fold_all(current, asyncio.run(commands.read(current)), store.read)
-        unchecked = foresight.check(folded, messages, store.read)
+        unchecked = foresight.check(folded or folded_now(), messages, store.read)
     except CommandNotSent as error:
         fail(str(error))
     told = [*warnings, *([unchecked] if unchecked else [])]
@@ -78,13 +79,24 @@ def propose(
         command = commands.sign(settings().register, signer, ce_type, data)
     except CommandNotSent as error:
         fail(str(error))
-    sent = send([command], warnings=warnings)
+    folded = folded_now()
+    sent = send([command], folded, [*warnings, *already(folded.state, ce_type, data)])
     show(
         {"id": command.id, "type": ce_type.value, "offset": sent.offsets[0], "data": data, **sent.facts},
         as_json=as_json,
         text=f"{also}{sent.text}Proposed as {command.id}. `rollstream status` tells what becomes of it.\n"
         f"Next, another officer: rollstream approve {command.id} --officer NAME --key PEM",
     )
+
+
+def folded_now() -> Folded:
+    """What lies on the topic; ends the command where the settings do not say who founds the register."""
+    current = settings()
+    try:
+        records = asyncio.run(commands.read(current))
+        return foresight.fold_all(current, records, ReferenceStore(current.reference_dir).read)
+    except CommandNotSent as error:
+        fail(str(error))
 
 
 def proposal_of(command_id: str) -> tuple[SignedCommand, Folded]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import typer
 
-from cli.show_status import SHORT
+from client.describe import SHORT
 from client.find import Match
 from client.output import table
 

@@ -1,73 +1,89 @@
-"""How people see the status: what needs them, and what came of the last commands."""
+"""How people see the status: what needs them, and what came of the last proposals."""
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import typer
 
+from client.describe import SHORT, describe, what
 from client.output import table
+from client.status import Status
 from shared.contracts.commands import CommandType
-
-LAST_SHOWN = 10
-"""Settled commands that people are shown."""
-
-SHORT = 12
-"""Characters of an id that people are shown; commands take any beginning that is unique."""
 
 ANSWERS = (CommandType.APPROVED, CommandType.WITHDRAWN)
 """What is no proposal, but says something of one."""
 
+LAST_SHOWN = 10
+"""Settled proposals that people are shown unless they ask for more."""
 
-def show_status(found: dict[str, Any]) -> None:
-    """People see what needs them and what came of the last commands; `--json` has every one in full."""
-    proposals = [each for each in found["commands"] if each["type"] not in ANSWERS]
-    waiting = [each for each in proposals if each["verdict"] == "open"]
-    last = [each for each in found["commands"] if each["verdict"] != "open" and _tells(each)]
-    if not found["commands"]:
-        typer.echo(
-            "No command was judged yet: the publisher does that (`rollstream serve publisher`).",
-        )
-    columns: tuple[str, ...] = ("command", "what", "of", "by", "verdict", "reason")
-    typer.echo(table("Open commands", columns, [_command(each) for each in waiting]))
-    typer.echo(table("Last settled commands", columns, [_command(each) for each in last[-LAST_SHOWN:]]))
-    typer.echo(table("Conflicts", ("status", "number"), list(found["conflicts"].items())))
-    if "open" in found:
-        columns = ("conflict", "probability", "one", "other")
-        typer.echo(table("Open conflicts", columns, [_conflict(each) for each in found["open"]]))
-    rolls = [(each["_id"], each.get("state") or "", each.get("epoch") or "") for each in found["rolls"]]
+NAMES_SHOWN = 3
+"""Names of a refused `finalised` that people are shown; `--json` has them."""
+
+
+def show_status(found: Status) -> None:
+    """What needs people first; `--json` has the same in full."""
+    if not found.known:
+        typer.echo("No command was judged yet: the publisher does that (`rollstream serve publisher`).")
+    columns: tuple[str, ...] = ("command", "what", "by", "since", "note")
+    waiting = [_waiting(each) for each in found.open]
+    typer.echo(table("Proposals that wait for approval", columns, waiting))
+    columns = ("command", "what", "by", "verdict")
+    typer.echo(table("Last settled", columns, [_settled(each, found.types) for each in found.settled]))
+    typer.echo(table("Conflicts", ("status", "number"), list(found.conflicts.items())))
+    if found.open_conflicts is not None:
+        columns = ("conflict", "class", "probability", "registrations")
+        typer.echo(table("Open conflicts", columns, [_conflict(each) for each in found.open_conflicts]))
+        if (more := found.conflicts.get("open", 0) - len(found.open_conflicts)) > 0:
+            typer.echo(f"… and {more:,} more: --limit shows them, `rollstream review` goes through them\n")
+    rolls = [(each["_id"], each.get("state") or "", each.get("epoch") or "") for each in found.rolls]
     typer.echo(table("Rolls", ("roll", "state", "epoch"), rolls))
 
 
-def _tells(command: dict[str, Any]) -> bool:
-    """An approval or a withdrawal that did its work is told by what became of the proposal."""
-    return bool(command["type"] not in ANSWERS or command["verdict"] == "refused")
-
-
-def _command(command: dict[str, Any]) -> tuple[str, ...]:
-    what = str(command["type"]).removesuffix(".v1").rsplit(".", 1)[-1]
-    reason = command.get("reason") or ""
-    if command["verdict"] == "open" and command.get("approved_by"):
+def _waiting(command: Mapping[str, Any]) -> tuple[str, ...]:
+    note = (command.get("data") or {}).get("reason") or "" if isinstance(command.get("data"), dict) else ""
+    if command.get("approved_by"):
         # Only a `finalised` waits after its approval; the publisher's log and metric name the cause.
-        reason = f"approved by {command['approved_by']}, waits for its epoch, a file or the signing key"
-    return command["_id"][:SHORT], what, _about(command), command["proposed_by"], command["verdict"], reason
+        note = f"approved by {command['approved_by']}, waits for its epoch, a file or the signing key"
+    since = str(command.get("proposed_at") or "")[:10]
+    return command["_id"][:SHORT], _told(command), command["proposed_by"], since, note
 
 
-def _about(command: dict[str, Any]) -> str:
-    """What a command is of, in a few words; nothing where its data are not as the contract asks."""
-    match command.get("data"):
-        case {"kind": kind, "version": version, "sha256": _}:
-            return f"{kind} {version}"
-        case {"roll": roll, "epoch": epoch}:
-            return f"{roll}, epoch {epoch}"
-        case {"epoch": epoch}:
-            return f"epoch {epoch}"
-        case {"command_id": str(approved)}:
-            return approved[:SHORT]
-        case {"pair": [{"registration_id": one}, {"registration_id": other}]}:
-            return f"{one}\n{other}"
-        case _:
-            return ""
+def _settled(command: Mapping[str, Any], types: Mapping[str, str]) -> tuple[str, ...]:
+    by = command["proposed_by"]
+    if command.get("approved_by"):
+        by = f"{by}, {command['approved_by']}"
+    why = (command.get("data") or {}).get("reason") if isinstance(command.get("data"), dict) else None
+    told = f"{_told(command)}: {why}" if why else _told(command)
+    return command["_id"][:SHORT], told, by, "; ".join(verdict(command, types))
 
 
-def _conflict(conflict: dict[str, Any]) -> tuple[str, ...]:
+def verdict(command: Mapping[str, Any], types: Mapping[str, str]) -> Iterator[str]:
+    """What became of a command in words; `types` tells the type of what superseded it."""
+    said, by = str(command["verdict"]), command.get("settled_by")
+    if said in ("withdrawn", "returned") and by:
+        yield f"{said} by {by}"
+    elif command.get("reason"):
+        yield f"{said} ({command['reason']})"
+    else:
+        yield said
+    if later := command.get("superseded_by"):
+        how = "taken back" if types.get(later) == CommandType.REVERSED else "decided anew"
+        yield f"{how} by {later[:SHORT]}"
+    if names := command.get("names"):
+        some = ", ".join(
+            " and ".join(each) if isinstance(each, list) else each for each in names[:NAMES_SHOWN]
+        )
+        more = int(command.get("named") or len(names)) - NAMES_SHOWN
+        yield f"{some} and {more} more" if more > 0 else some
+
+
+def _told(command: Mapping[str, Any]) -> str:
+    described = describe(command["type"], command.get("data"))
+    return f"{what(command['type'])}: {described}" if described else what(command["type"])
+
+
+def _conflict(conflict: Mapping[str, Any]) -> tuple[str, ...]:
     one, other = (version["registration_id"] for version in conflict["pair"])
-    return conflict["_id"][:SHORT], str(conflict["probability"] or "–"), one, other
+    probability = conflict.get("probability")
+    told = "–" if probability is None else f"{probability:.4f}"
+    return conflict["_id"][:SHORT], str(conflict.get("class") or ""), told, f"{one}, {other}"

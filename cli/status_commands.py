@@ -7,35 +7,46 @@ import typer
 from cli.app import Json, app, run, settings
 from client.output import fail, to_json
 
+MOST_CONFLICTS = 200
+"""Open conflicts that are shown at once, the surest first."""
+
 
 @app.command()
 def status(
-    conflicts: Annotated[bool, typer.Option("--conflicts", help="List the open conflicts.")] = False,
+    conflicts: Annotated[bool, typer.Option("--conflicts", help="List the open conflicts, too.")] = False,
     conflict: Annotated[
         str, typer.Option(metavar="ID", help="Show this conflict whole, with both registrations' data.")
     ] = "",
+    kind: Annotated[str, typer.Option("--class", help="With --conflicts: of this class only.")] = "",
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="At most so many settled commands, and open conflicts.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Show proposals and their verdicts, conflicts and rolls.
 
-    `--conflict ID` shows all that deciding on one conflict needs.
+    `--conflict ID` shows all that deciding on one conflict needs; `rollstream review` goes through many.
     """
-    from cli.show_status import show_status
+    from cli.show_status import LAST_SHOWN, show_status
     from client.status import read_status
 
     if conflict:
         _one(conflict, as_json)
         return
-    found = run(read_status(settings(), with_conflicts=conflicts))
+    settled = limit if as_json else limit or LAST_SHOWN
+    most = (limit or MOST_CONFLICTS) if conflicts else None
+    found = run(read_status(settings(), settled=settled, conflicts=most, kind=kind))
     if as_json:
-        typer.echo(to_json(found))
+        typer.echo(to_json(found.document()))
         return
     show_status(found)
 
 
 def _one(conflict_id: str, as_json: bool) -> None:
     from cli.show_conflict import show_conflict
+    from client.places import Places
     from client.status import read_conflict, read_conflict_file
+    from shared.reference.files import ReferenceStore
 
     current = settings()
     conflict = run(read_conflict(current, conflict_id))
@@ -45,4 +56,4 @@ def _one(conflict_id: str, as_json: bool) -> None:
     if as_json:
         typer.echo(to_json(found.document()))
         return
-    show_conflict(found)
+    show_conflict(found, Places(ReferenceStore(current.reference_dir), found.gazetteer))

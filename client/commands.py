@@ -23,6 +23,9 @@ from shared.runtime.clients import make_producer
 from shared.runtime.record import Record
 from shared.runtime.snapshot import read_topic
 
+LEAST_BEGINNING = 8
+"""Characters of a command's id that are taken for its beginning."""
+
 
 class CommandNotSent(Exception):
     """The text says what is wrong and what to do next."""
@@ -128,7 +131,8 @@ def find(records: Iterable[Record], command_id: str, state: State) -> SignedComm
     """The message whose id is or begins with `command_id`, as it lies on the topic.
 
     Anybody may write a message with any id: what counts is the one that `state` has a verdict on, else the
-    first. Raises CommandNotSent where there is none or several ids begin so.
+    first. Raises CommandNotSent where there is none, several ids begin so, or a beginning is shorter than
+    LEAST_BEGINNING: one that happens to be unique today is a slip of the fingers tomorrow.
     """
     found: dict[str, SignedCommand] = {}
     for record in records:
@@ -143,10 +147,16 @@ def find(records: Iterable[Record], command_id: str, state: State) -> SignedComm
             )
     if command_id in found:
         return found[command_id]
+    if len(command_id) < LEAST_BEGINNING:
+        raise CommandNotSent(
+            f"'{command_id}' is too short for the beginning of an id: give {LEAST_BEGINNING} characters or "
+            "more. `rollstream status` shows the open ones"
+        )
     if len(found) == 1:
         return next(iter(found.values()))
-    what = "several commands begin with" if found else "no command"
-    raise CommandNotSent(f"{what} '{command_id}': `rollstream status` shows the open ones")
+    if found:
+        raise CommandNotSent(f"several commands begin with '{command_id}': give more of the id")
+    raise CommandNotSent(f"no command '{command_id}': `rollstream status` shows the open ones")
 
 
 def to_line(command: SignedCommand) -> bytes:

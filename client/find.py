@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
+from client.commands import LEAST_BEGINNING
 from client.find_offset import RecordAt, at_offset, record_at
 from client.find_registration import CLAIM, facts_of
 from shared.process.settings import Settings
@@ -22,9 +23,6 @@ def kinds_of(name: str) -> tuple[Kind, ...] | None:
     """The kinds that a name asks for, all of them if it is empty; None if there is no such kind."""
     return tuple(kind for kind in KINDS if name in ("", kind)) or None
 
-
-LEAST_BEGINNING = 8
-"""Characters of a command's or conflict's id that are taken for its beginning."""
 
 MOST = 20
 """Matches of one kind that are told: a beginning may be many commands', a batch's name many devices'."""

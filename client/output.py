@@ -59,8 +59,13 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> 
     if not rows:
         return f"{typer.style(title, bold=True)}: none"
     title, header, lines = tables.table(title, columns, rows, width())
-    heads = [title, *(line for line in header.split("\n") if line)]
+    heads = [line for line in (title, *header.split("\n")) if line]
     return "\n".join([*(typer.style(each, bold=True) for each in heads), *lines, ""])
+
+
+def wrapped(text: str, *, bold: bool = False) -> str:
+    """Prose in lines of the terminal's width."""
+    return "\n".join(typer.style(line, bold=bold) for line in tables.fold(text, width()))
 
 
 def facts(title: str, values: Mapping[str, Any]) -> str:

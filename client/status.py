@@ -8,33 +8,76 @@ from shared.contracts.commands import CommandType
 from shared.process.settings import Settings
 from shared.store.mongo import Mongo
 
-MOST_CONFLICTS = 200
-"""Open conflicts shown at once; the surest first."""
-
 
 class UnknownVersion(Exception):
     """No commune is known of a version; the text says what to do."""
 
 
-async def read_status(settings: Settings, *, with_conflicts: bool) -> dict[str, Any]:
-    """The verdicts of all commands, how many conflicts have which status, the rolls; the open conflicts."""
+ANSWERS = (CommandType.APPROVED.value, CommandType.WITHDRAWN.value)
+"""What is no proposal, but says something of one: told only where it was refused itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What is stored of commands, conflicts and rolls.
+
+    `open` are the proposals that wait, `settled` the last others, the oldest first; `known`: there is any
+    command at all; `types` are the types of those that superseded one of `settled`; `conflicts` are numbers
+    by status, `open_conflicts` None where they were not asked for.
+    """
+
+    known: bool
+    open: list[dict[str, Any]]
+    settled: list[dict[str, Any]]
+    types: Mapping[str, str]
+    conflicts: Mapping[str, int]
+    open_conflicts: list[dict[str, Any]] | None
+    rolls: list[dict[str, Any]]
+
+    def document(self) -> dict[str, Any]:
+        """As JSON."""
+        commands = sorted([*self.open, *self.settled], key=lambda each: int(each["offset"]))
+        found = {"commands": commands, "conflicts": dict(self.conflicts), "rolls": self.rolls}
+        return found if self.open_conflicts is None else {**found, "open": self.open_conflicts}
+
+
+async def read_status(
+    settings: Settings, *, settled: int | None, conflicts: int | None, kind: str = ""
+) -> Status:
+    """The open proposals, the last so many settled ones (None: all), the numbers of conflicts, the rolls.
+
+    With `conflicts`, also so many open ones, the surest first, of a class if `kind` is given.
+    """
     mongo = Mongo(settings.mongo, "rollstream-status")
     try:
-        conflicts = mongo.collection("conflicts")
-        found: dict[str, Any] = {
-            "commands": await mongo.collection("commands").find({}).sort("offset", 1).to_list(None),
-            "conflicts": {
-                status: await conflicts.count_documents({"status": status})
-                for status in ("open", "decided", "void")
-            },
-            "rolls": await mongo.collection("rolls").find({}).sort("_id", 1).to_list(None),
+        stored, commands = mongo.collection("conflicts"), mongo.collection("commands")
+        waiting = await commands.find({"verdict": "open"}).sort("offset", 1).to_list(None)
+        last = commands.find(_SETTLED).sort("offset", -1)
+        if settled is not None:
+            last = last.limit(settled)
+        found = list(reversed(await last.to_list(None)))
+        later = [each["superseded_by"] for each in found if each.get("superseded_by")]
+        types = {
+            each["_id"]: each["type"] for each in await mongo.find_by_ids("commands", later, {"type": 1})
         }
-        if with_conflicts:
-            surest = conflicts.find({"status": "open"}).sort("probability", -1).limit(MOST_CONFLICTS)
-            found["open"] = await surest.to_list(None)
-        return found
+        numbers = {
+            status: await stored.count_documents({"status": status}) for status in ("open", "decided", "void")
+        }
+        surest = None
+        if conflicts is not None:
+            query = {"status": "open", **({"class": kind} if kind else {})}
+            surest = await stored.find(query).sort("probability", -1).limit(conflicts).to_list(None)
+        rolls = await mongo.collection("rolls").find({}).sort("_id", 1).to_list(None)
+        known = bool(waiting or found) or await commands.find_one({}) is not None
+        return Status(known, waiting, found, types, numbers, surest, rolls)
     finally:
         mongo.close()
+
+
+_SETTLED: Mapping[str, Any] = {
+    "verdict": {"$ne": "open"},
+    "$or": [{"type": {"$nin": list(ANSWERS)}}, {"verdict": "refused"}],
+}
 
 
 async def read_registrations(settings: Settings, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -65,13 +108,14 @@ async def with_communes(settings: Settings, pair: Sequence[Mapping[str, str]]) -
         {
             "registration_id": version["registration_id"],
             "digest": version["digest"],
-            "commune": _commune(version, document),
+            "commune": commune_of(version, document),
         }
         for version, document in named
     ]
 
 
-def _commune(version: Mapping[str, str], document: Mapping[str, Any]) -> str:
+def commune_of(version: Mapping[str, str], document: Mapping[str, Any]) -> str:
+    """The commune of a version's residence, from its registration as stored. Raises UnknownVersion."""
     if document.get("digest") == version["digest"]:
         return str(document["residence"]["commune"])
     for past in document.get("history", ()):
@@ -100,12 +144,13 @@ class ConflictFile:
 
     `registrations` are both as they are stored now, in the order of the pair, each with `current`: whether
     the conflict is about this version. `decisions` are the commands on the two, on any versions of theirs,
-    oldest first, each with `these_versions`.
+    oldest first, each with `these_versions`. `gazetteer` is the SHA-256 of the one in force.
     """
 
     conflict: dict[str, Any]
     registrations: list[dict[str, Any]]
     decisions: list[dict[str, Any]]
+    gazetteer: str | None = None
 
     def document(self) -> dict[str, Any]:
         """As JSON."""
@@ -132,19 +177,27 @@ async def read_conflict_file(settings: Settings, conflict: dict[str, Any]) -> Co
         stored = {each["_id"]: each for each in documents}
         on_pairs = {"type": {"$in": [CommandType.DECIDED.value, CommandType.REVERSED.value]}}
         commands = await mongo.collection("commands").find(on_pairs).sort("offset", 1).to_list(None)
+        adopted = {"type": CommandType.ADOPTED.value, "verdict": "effective", "data.kind": "gazetteer"}
+        newest = mongo.collection("commands").find(adopted).sort("command_offset", -1).limit(1)
+        gazetteers = [each["data"]["sha256"] for each in await newest.to_list(1)]
     finally:
         mongo.close()
-    registrations = [_side(name, digest, stored.get(name, {})) for name, digest in named.items()]
+    registrations = [side(name, digest, stored.get(name, {})) for name, digest in named.items()]
     pairs = [(each, (each.get("data") or {}).get("pair") or []) for each in commands]
     decisions = [
-        {**each, "these_versions": pair == conflict["pair"]}
+        {**each, "these_versions": _versions(pair) == _versions(conflict["pair"])}
         for each, pair in pairs
         if [version["registration_id"] for version in pair] == list(named)
     ]
-    return ConflictFile(conflict, registrations, decisions)
+    return ConflictFile(conflict, registrations, decisions, gazetteers[0] if gazetteers else None)
 
 
-def _side(registration_id: str, named_digest: str, stored: dict[str, Any]) -> dict[str, Any]:
+def _versions(pair: Sequence[Mapping[str, str]]) -> list[tuple[str, str]]:
+    return [(each["registration_id"], each["digest"]) for each in pair]
+
+
+def side(registration_id: str, named_digest: str, stored: Mapping[str, Any]) -> dict[str, Any]:
+    """A registration as stored now, with whether that is the version of this digest."""
     return {
         "registration_id": registration_id,
         "current": stored.get("digest") == named_digest,

@@ -106,7 +106,7 @@ async def _officers_decide(shell: Terminal) -> None:
     assert told["conflict"]["evidence"] == one["evidence"] and told["decisions"][-1]["_id"] == alone
     assert all(each["current"] and each["voter"]["sex"] for each in told["registrations"])
     assert keep in (await shell.run("status", "--conflict", one["_id"])).out
-    approved = await shell.run("approve", alone[:12], *officer("second-officer"))
+    approved = await shell.run("approve", alone[:12], "--yes", *officer("second-officer"))
     assert keep in approved.out  # who approves sees what
     assert (await shell.verdict(alone))["verdict"] == "effective"
     reversal = await shell.two("reverse", one["_id"], "--reason", "looked again", by="adjudicator")

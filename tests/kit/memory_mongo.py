@@ -124,7 +124,12 @@ class MemoryMongo:
 
 
 def _matches(document: Document, condition: Mapping[str, Any]) -> bool:
-    return all(_agrees(_member(document, name), asked) for name, asked in condition.items())
+    return all(
+        any(_matches(document, each) for each in asked)
+        if name == "$or"
+        else _agrees(_member(document, name), asked)
+        for name, asked in condition.items()
+    )
 
 
 def _member(value: Any, path: str) -> Any:
@@ -144,11 +149,16 @@ def _agrees(value: Any, asked: Any) -> bool:
         return bool(value == asked or (isinstance(value, list) and asked in value))
     tests: dict[str, Callable[[Any], bool]] = {
         "$lt": lambda bound: value < bound,
+        "$gt": lambda bound: value > bound,
         "$lte": lambda bound: value <= bound,
         "$gte": lambda bound: value >= bound,
         "$in": lambda bound: value in bound,
         "$regex": lambda pattern: re.search(pattern, value) is not None,
     }
+    if "$ne" in asked:
+        return bool(value != asked["$ne"])
+    if "$nin" in asked:
+        return value not in asked["$nin"]
     if "$exists" in asked:
         return (value is not None) is asked["$exists"]
     if isinstance(value, list):

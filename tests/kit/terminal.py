@@ -75,7 +75,7 @@ class Terminal:
     async def two(self, *words: str, by: str) -> str:
         """Propose as one officer and approve as another; answers the proposal's id."""
         proposal = await self.run(*words, *officer(by), "--json")
-        await self.run("approve", proposal.json["id"], *officer("second-officer"))
+        await self.run("approve", proposal.json["id"], "--yes", *officer("second-officer"))
         return str(proposal.json["id"])
 
     async def verdict(self, command_id: str) -> dict[str, Any]:
