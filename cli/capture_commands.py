@@ -75,6 +75,7 @@ def check(
     value = [{"line": each.line, "path": each.path, "rule": each.rule} for each in faults]
     text = [
         f"line {each.line}: {each.path or 'event'}: {told(each.rule, each.allowed)}"
+        + (f" ({each.detail})" if each.detail else "")
         for each in faults[:limit]
     ]
     if len(faults) > limit:

@@ -53,7 +53,7 @@ def show_letter(
     for letter in run(read_letters(settings())):
         if letter.place == place:
             value = {"place": place, **letter.facts, **letter.original()}
-            text = [f"{name:10} {letter.facts[name]}" for name in FACTS if letter.facts[name]]
+            text = [f"{name:11} {letter.facts[name]}" for name in FACTS if letter.facts[name]]
             text.append(json.dumps(letter.original(), ensure_ascii=False, indent=1))
             show(value, as_json=as_json, text="\n".join(text))
             return

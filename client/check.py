@@ -15,20 +15,21 @@ from shared.contracts.outputs import RejectionReason
 from shared.contracts.topics import Topic
 from shared.runtime.record import Record
 
-_Breach = tuple[str, str, type[BaseModel] | None]
-"""Path, rule, and the model that has it."""
+_Breach = tuple[str, str, type[BaseModel] | str | None]
+"""Path, rule, and what else is known: the model that has the rule, or a word on what cannot be decoded."""
 
 
 class Finding(NamedTuple):
     """A breach: line (1-based), path in the data ("" for the whole event) and rule; never the value.
 
-    `allowed` are the values of the contract where they are few.
+    `allowed` are the values of the contract where they are few, `detail` says more of what cannot be decoded.
     """
 
     line: int
     path: str
     rule: str
     allowed: tuple[str, ...] = ()
+    detail: str = ""
 
 
 def check_lines(lines: Iterable[bytes]) -> Iterator[Finding]:
@@ -37,8 +38,11 @@ def check_lines(lines: Iterable[bytes]) -> Iterator[Finding]:
     An event without a finding can still be rejected, for what only its history or reference data tell.
     """
     for number, line in enumerate(lines, start=1):
-        for path, rule, model in _breaches(line):
-            yield Finding(number, path, rule, allowed(model, path, rule))
+        for path, rule, more in _breaches(line):
+            if isinstance(more, str):
+                yield Finding(number, path, rule, detail=more)
+            else:
+                yield Finding(number, path, rule, allowed(more, path, rule))
 
 
 def _breaches(line: bytes) -> Iterator[_Breach]:
@@ -48,7 +52,7 @@ def _breaches(line: bytes) -> Iterator[_Breach]:
         yield "", "wrapped", None
         return
     if isinstance(incoming, DeadLetter):
-        yield "", incoming.reason, None
+        yield "", incoming.reason, incoming.detail
     else:
         yield from _of_event(incoming)
 
@@ -76,11 +80,5 @@ def _of_event(incoming: Incoming) -> Iterator[_Breach]:
 
 def _as_consumed(sent: ProducerRecord) -> Record:
     """The record as a consumer would get it, as far as its content goes."""
-    fault = None
-    headers: list[tuple[str, bytes | None]] = []
-    for raw_name, content in sent.headers:
-        name = raw_name.decode("utf-8", "backslashreplace")
-        if name.encode() != raw_name:
-            fault = "headers"
-        headers.append((name, content))
-    return Record(Topic.EVENTS.value, sent.partition or 0, 0, 0, sent.key, sent.value, tuple(headers), fault)
+    headers = tuple((name.decode("utf-8", "surrogateescape"), content) for name, content in sent.headers)
+    return Record(Topic.EVENTS.value, sent.partition or 0, 0, 0, sent.key, sent.value, headers)

@@ -15,8 +15,11 @@ from shared.process.settings import Settings
 from shared.runtime.record import Record
 from shared.runtime.snapshot import read_topic
 
-FACTS = ("reason", "detail", "topic", "partition", "offset", "service", "time")
-"""What the headers `rollstream-dlq-*` tell, in the order in which it is shown."""
+FACTS = (
+    *("reason", "detail", "topic", "partition", "offset", "last-offset"),
+    *("service", "time", "bytes", "sha256"),
+)
+"""What the headers `rollstream-dlq-*` tell, in the order in which it is shown; what is not told is empty."""
 
 _PREFIX = "rollstream-dlq-"
 

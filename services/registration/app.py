@@ -3,7 +3,9 @@
 from services.registration.handler import SERVICE, Parts, RegistrationHandler
 from services.registration.holdings import Holdings
 from services.registration.marker_writer import MarkerWriter, marker_key_of
+from services.registration.outputs import OutputBuilder
 from services.registration.rebuild import Rebuild
+from services.registration.receipts import ReceiptSender
 from services.registration.references import References
 from services.registration.store import Store
 from shared.commands.feed import CommandFeed
@@ -13,11 +15,11 @@ from shared.process.metrics import Metrics
 from shared.process.settings import Settings
 from shared.reference.files import ReferenceStore
 from shared.runtime.consumer import ConsumerSpec
-from shared.runtime.dead_letters import DeadLetterLimit
 from shared.runtime.first_records import FirstRecords
 from shared.runtime.group_offsets import GroupOffsets
 from shared.runtime.outputs import Outputs
 from shared.runtime.service import Service, run_created
+from shared.runtime.snapshot import read_topic
 from shared.store.mongo import Mongo
 from shared.store.progress import ProgressStore
 
@@ -38,6 +40,7 @@ def create_app(settings: Settings, group: str = GROUP) -> Service:
     topic = Topic.EVENTS.value
     first_records = FirstRecords(settings, topic, f"{SERVICE}-first-records")
     progress = ProgressStore(mongo, SERVICE, topic, first_records)
+    rebuild = Rebuild(progress, GroupOffsets(settings, topic, group, f"{SERVICE}-group-offsets"))
     handler = RegistrationHandler(
         settings.register,
         settings.kafka.partitions,
@@ -45,11 +48,10 @@ def create_app(settings: Settings, group: str = GROUP) -> Service:
             store=store,
             progress=progress,
             outputs=outputs,
-            rebuild=Rebuild(progress, GroupOffsets(settings, topic, group, f"{SERVICE}-group-offsets")),
+            rebuild=rebuild,
             markers=MarkerReader(commands, files),
             references=references,
             holdings=holdings,
-            dead_letters=DeadLetterLimit(settings.limits.dead_letters, settings.limits.dead_letter_window),
             metrics=metrics,
         ),
     )
@@ -61,6 +63,17 @@ def create_app(settings: Settings, group: str = GROUP) -> Service:
         commands,
         markers,
     )
+    receipts = Outputs(settings, f"{SERVICE}-receipts")
+    sender = ReceiptSender(
+        store,
+        progress,
+        rebuild,
+        holdings,
+        OutputBuilder(settings.register, settings.kafka.partitions),
+        receipts,
+        lambda: read_topic(settings, Topic.RECEIPTS, settings.kafka.partitions, f"{SERVICE}-receipts-read"),
+        metrics,
+    )
     return Service(
         SERVICE,
         settings,
@@ -68,9 +81,9 @@ def create_app(settings: Settings, group: str = GROUP) -> Service:
         metrics=metrics,
         mongo=mongo,
         progress=progress,
-        background=(references, commands, writer),
-        on_start=(outputs.start, markers.start, store.prepare),
-        on_stop=(outputs.stop, markers.stop),
+        background=(references, commands, writer, sender),
+        on_start=(outputs.start, markers.start, receipts.start, store.prepare),
+        on_stop=(outputs.stop, markers.stop, receipts.stop),
     )
 
 

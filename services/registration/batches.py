@@ -1,116 +1,241 @@
 """Capture batches against their sequences, and the receipts that devices wait for. Pure.
 
-Events of one batch lie in many partitions and are judged by several processes. What each adds is a union of
-sets, so that neither order nor repetition matters.
+Events of one batch lie in many partitions and are judged by several processes. What is kept of a batch is a
+function of the set of its events, so that neither order nor repetition matters.
 """
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal, Self
 
 from services.registration.domain import Closed, Judgement, Rejected
 from services.registration.history import Close
 from services.registration.intake import Incoming
+from shared.contracts.identity import arrival_hash, batch_content
+from shared.contracts.outputs import MOST_RANGES
 
-SETS = ("received", "taken", "closes")
-"""The members of a stored batch that only grow: sequences of any event, sequences of events that were not
-rejected, accepted closes."""
+MOST_ARRIVALS = 20_000
+"""Distinct pairs of sequence and arrival hash that are kept of a batch, 680 kB; one with more is overfull for
+good, since which came first is no function of the log."""
 
-_AT_ONCE = 100
-"""Sequences that one update adds to a batch: a store compares each with every one that is there."""
+_SEQUENCE_BYTES = 2
+_ARRIVAL_BYTES = _SEQUENCE_BYTES + 32
+
+Owed = Literal["new", "check"]
+"""A receipt that has to be sent: for sure, or unless the last one on the topic says the same already."""
 
 
 @dataclass(slots=True)
 class BatchChange:
-    """What a handler's batch adds to a capture batch; `answer`: its receipt may have to be sent."""
+    """What a handler's batch adds to a capture batch.
 
-    received: set[int] = field(default_factory=set)
+    `arrivals` are packed (see `arrival`), `taken` the sequences of events that were not rejected. `new`:
+    something of it is settled for the first time, and not in a rebuild.
+    """
+
+    arrivals: set[bytes] = field(default_factory=set)
     taken: set[int] = field(default_factory=set)
     closes: list[Close] = field(default_factory=list)
-    answer: bool = False
-
-    def updates(self, rebuilding: bool = False) -> list[dict[str, Any]]:
-        """The change for the store, in steps that it does quickly however large the batch has become.
-
-        While the store is `rebuilding`, a receipt may lack what has not been read again. So the batch is
-        marked `early`: whoever adds to it later sends another receipt, however old what they add.
-        """
-        mark = {"$set": {"early": True}} if rebuilding and self.answer else {}
-        sequences = sorted(self.received | self.taken)
-        updates: list[dict[str, Any]] = []
-        for at in range(0, max(1, len(sequences)), _AT_ONCE):
-            some = sequences[at : at + _AT_ONCE]
-            added = (
-                [each for each in some if each in self.received],
-                [each for each in some if each in self.taken],
-                [close.document() for close in self.closes] if at == 0 else [],
-            )
-            sets = {name: {"$each": each} for name, each in zip(SETS, added, strict=True)}
-            updates.append({"$addToSet": sets, **mark})
-        return updates
+    new: bool = False
 
 
 class BatchChanges:
     """Collects the changes of one handler's batch."""
 
-    def __init__(self) -> None:
+    def __init__(self, register: str) -> None:
+        self._register = register
         self.by_id: dict[str, BatchChange] = {}
 
-    def note(self, incoming: Incoming, judgement: Judgement, answer: bool) -> None:
-        """Count a decodable event, whatever became of it; `answer`: its outputs are to be sent."""
-        capture = incoming.capture
-        if capture is not None:
-            change = self._change(capture.batch_id, answer)
-            change.received.add(capture.sequence)
-            if not isinstance(judgement, Rejected):
-                change.taken.add(capture.sequence)
-        if isinstance(judgement, Closed) and incoming.batch_id is not None:
-            self._change(incoming.batch_id, answer).closes.append(judgement.close)
+    def note(self, incoming: Incoming, judgement: Judgement, *, proven: bool, new: bool) -> None:
+        """Count a decodable event, whatever became of it, if its device is `proven` to have sent it.
 
-    def _change(self, batch_id: str, answer: bool) -> BatchChange:
+        `new`: its outputs are to be sent.
+        """
+        capture, event = incoming.capture, incoming.event
+        if proven and capture is not None and not incoming.closes_batch:
+            content = arrival_hash(self._register, event.type, event.id, event.data)
+            if content is not None:
+                change = self._change(capture.batch_id, new)
+                change.arrivals.add(arrival(capture.sequence, content))
+                if not isinstance(judgement, Rejected):
+                    change.taken.add(capture.sequence)
+        if isinstance(judgement, Closed) and incoming.batch_id is not None:
+            self._change(incoming.batch_id, new).closes.append(judgement.close)
+
+    def _change(self, batch_id: str, new: bool) -> BatchChange:
         change = self.by_id.setdefault(batch_id, BatchChange())
-        change.answer |= answer
+        change.new |= new
         return change
 
 
-def receipt(document: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The receipt of a batch as it is stored, None while it is not closed. The last close counts.
+class Batch:
+    """A capture batch while changes are added to it.
 
-    `rejected` are sequences of which no event was accepted or ignored. No sequence is in both lists, so that
-    a batch with all its MOST_SEQUENCES in them still fits a message.
+    `partition` is that of its closes: whoever holds it sends the receipts. `stored` is the guard of the next
+    write: what the store held when the batch was read.
     """
-    closes = [Close.of(each) for each in document.get("closes", ())]
-    if not closes:
-        return None
-    close = max(closes, key=lambda each: each.offset)
-    received = set(document.get("received", ()))
-    missing = [
-        sequence
-        for sequence in range(close.first_sequence, close.last_sequence + 1)
-        if sequence not in received
-    ]
-    device, batch = str(document["_id"]).split("/", 1)
-    return {
-        "office": close.office,
-        "device": device,
-        "batch": batch,
-        "count": close.count,
-        "received": len(received),
-        "missing": missing,
-        "rejected": sorted(received.difference(document.get("taken", ()))),
-        "complete": not missing,
-    }
+
+    __slots__ = (
+        "arrivals",
+        "changed",
+        "closes",
+        "id",
+        "overfull",
+        "owed",
+        "partition",
+        "rejected",
+        "stored",
+    )
+
+    def __init__(self, batch_id: str, partition: int) -> None:
+        self.id = batch_id
+        self.partition = partition
+        self.stored: dict[str, Any] = {"_id": batch_id, "state": None, "owed": None}
+        self.arrivals: set[bytes] = set()
+        self.rejected: set[int] = set()
+        self.closes: list[Close] = []
+        self.overfull = False
+        self.owed: Owed | None = None
+        self.changed = False
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> Self:
+        """As it was stored."""
+        batch = cls(document["_id"], document["partition"])
+        batch.stored = {name: document[name] for name in batch.stored}
+        packed = bytes(document["arrivals"])
+        batch.arrivals = {packed[at : at + _ARRIVAL_BYTES] for at in range(0, len(packed), _ARRIVAL_BYTES)}
+        batch.rejected = set(document["rejected"])
+        batch.closes = [Close.of(each) for each in document["closes"]]
+        batch.overfull = document["overfull"]
+        batch.owed = document["owed"]
+        return batch
+
+    @property
+    def close(self) -> Close | None:
+        """The last accepted close, which counts."""
+        return self.closes[-1] if self.closes else None
+
+    def add(self, change: BatchChange) -> None:
+        """Add what a handler's batch adds; the receipt is owed if that changes what it says."""
+        closes = self._add_closes(change.closes)
+        arrivals, settled = self._add_arrivals(change)
+        self.changed |= closes or bool(arrivals or settled)
+        close = self.close
+        if close is None:
+            return
+        if closes or any(sequence in close.sequences for sequence in arrivals | settled):
+            self.owed = "new" if change.new else self.owed or "check"
+
+    def _add_closes(self, closes: Iterable[Close]) -> bool:
+        known = {each.offset: each for each in (*closes, *self.closes)}
+        added = len(known) > len(self.closes)
+        self.closes = [known[offset] for offset in sorted(known)]
+        return added
+
+    def _add_arrivals(self, change: BatchChange) -> tuple[set[int], set[int]]:
+        """Sequences with new arrivals, and those that are no longer, or newly, of rejected events only."""
+        if self.overfull:
+            return set(), set()
+        before = self.received()
+        rejected = self.rejected
+        added = change.arrivals - self.arrivals
+        self.arrivals |= added
+        if len(self.arrivals) > MOST_ARRIVALS:
+            self.overfull = True
+            self.arrivals, self.rejected = set(), set()
+            return before | sequences(added), set()
+        taken = (before - rejected) | change.taken
+        self.rejected = self.received() - taken
+        return sequences(added), self.rejected ^ rejected
+
+    def received(self) -> set[int]:
+        """The sequences of which anything arrived."""
+        return sequences(self.arrivals)
+
+    def document(self) -> dict[str, Any]:
+        """The whole document, with what operators read of it.
+
+        `state` is a hash of all that comes of the log.
+        """
+        close = self.close
+        arrivals = b"".join(sorted(self.arrivals))
+        rejected = sorted(self.rejected)
+        others = repr((self.overfull, rejected, [each.offset for each in self.closes])).encode()
+        missing = self._missing(close) if close else []
+        return {
+            "_id": self.id,
+            "partition": self.partition,
+            "state": hashlib.sha256(others + arrivals).hexdigest(),
+            "office": close.office if close else None,
+            "first": close.first_sequence if close else None,
+            "last": close.last_sequence if close else None,
+            "count": close.count if close else None,
+            "missing_count": len(missing),
+            "missing": ranges(missing),
+            "complete": close is not None and not self.overfull and not missing,
+            "overfull": self.overfull,
+            "received": sorted(self.received()),
+            "rejected": rejected,
+            "closes": [each.document() for each in self.closes],
+            "arrivals": arrivals,
+            "owed": self.owed,
+        }
+
+    def receipt(self) -> dict[str, Any] | None:
+        """The receipt of the contract, None while the batch is not closed."""
+        close = self.close
+        if close is None:
+            return None
+        arrived = [each for each in map(unpacked, self.arrivals) if each[0] in close.sequences]
+        missing = self._missing(close)
+        rejected = sorted(each for each in self.rejected if each in close.sequences)
+        device, batch = self.id.split("/", 1)
+        return {
+            "office": close.office,
+            "device": device,
+            "batch": batch,
+            "count": close.count,
+            "received": None if self.overfull else len({sequence for sequence, _ in arrived}),
+            "missing_count": len(missing),
+            "missing": ranges(missing),
+            "rejected_count": len(rejected),
+            "rejected": ranges(rejected),
+            "content": None if self.overfull else batch_content(arrived),
+            "complete": not self.overfull and not missing,
+        }
+
+    def _missing(self, close: Close) -> list[int]:
+        if self.overfull:
+            return []
+        received = self.received()
+        return [sequence for sequence in close.sequences if sequence not in received]
 
 
-def summary(document: Mapping[str, Any], sent: Mapping[str, Any]) -> dict[str, Any]:
-    """What operators read beside the sets, as of the receipt."""
-    close = max((Close.of(each) for each in document["closes"]), key=lambda each: each.offset)
-    return {
-        "office": close.office,
-        "first": close.first_sequence,
-        "last": close.last_sequence,
-        "count": close.count,
-        "missing": sent["missing"],
-        "rejected": sent["rejected"],
-        "complete": sent["complete"],
-    }
+def arrival(sequence: int, content: str) -> bytes:
+    """A pair of sequence and arrival hash, packed; packed pairs are in order as the pairs are."""
+    return sequence.to_bytes(_SEQUENCE_BYTES, "big") + bytes.fromhex(content)
+
+
+def unpacked(packed: bytes) -> tuple[int, str]:
+    """The pair that `arrival` packed."""
+    return int.from_bytes(packed[:_SEQUENCE_BYTES], "big"), packed[_SEQUENCE_BYTES:].hex()
+
+
+def sequences(arrivals: Collection[bytes]) -> set[int]:
+    """The sequences of packed pairs."""
+    return {int.from_bytes(each[:_SEQUENCE_BYTES], "big") for each in arrivals}
+
+
+def ranges(numbers: Iterable[int]) -> list[list[int]]:
+    """The lowest MOST_RANGES ranges of ascending numbers, both ends included."""
+    found: list[list[int]] = []
+    for number in numbers:
+        if found and found[-1][1] == number - 1:
+            found[-1][1] = number
+        elif len(found) == MOST_RANGES:
+            break
+        else:
+            found.append([number, number])
+    return found

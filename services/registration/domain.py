@@ -6,15 +6,17 @@ from typing import Any
 
 from services.registration import birth_dates
 from services.registration.accepted import accepted_record
+from services.registration.authority import Sender, authorised, voter_hash
 from services.registration.history import Close, Status, Version, before, with_id
 from services.registration.intake import Incoming
 from shared.contracts import events
 from shared.contracts.events import BatchClosed, EventType, Registration, Removal
 from shared.contracts.fields import FieldError
-from shared.contracts.identity import data_hash, sha256_hex, without_nulls
+from shared.contracts.identity import data_hash, digest
+from shared.contracts.outputs import MOST_ERRORS
 from shared.contracts.outputs import RejectionReason as Reason
-from shared.contracts.plain_json import plain_canonical
 from shared.contracts.topics import partition_for
+from shared.reference.devices import Devices
 from shared.reference.files import Gazetteer, Place, Stations
 
 MOST_VERSIONS = 200
@@ -25,10 +27,11 @@ LARGEST_JUMP = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """The reference data that an epoch's events are judged by."""
+    """What an epoch's events are judged by; without `devices` anybody may send anything."""
 
     gazetteer: Gazetteer
     stations: Stations
+    devices: Devices | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +58,11 @@ class Ignored:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """Decodable but wrong."""
+    """Decodable but wrong. `errors` are the first MOST_ERRORS of `errors_total` distinct ones."""
 
     reason: Reason
     errors: tuple[FieldError, ...]
+    errors_total: int
 
 
 Judgement = Accepted | Closed | Ignored | Rejected
@@ -77,6 +81,7 @@ def judge(
     incoming: Incoming,
     versions: Sequence[Version],
     closes: Sequence[Close],
+    sender: Sender,
     epoch: int,
     reference: Reference,
     partitions: int,
@@ -84,7 +89,8 @@ def judge(
     """What becomes of an event that is no marker.
 
     `versions` is the history of its registration and `closes`, for a `batch-closed`, that of its batch, in
-    order of offset; what lies at or above the event's own offset is not looked at. `epoch` is the offset's.
+    order of offset; what lies at or above the event's own offset is not looked at. `sender` is who sent it,
+    by the devices of `reference`, and `epoch` the offset's.
     """
     history = before(versions, incoming.offset)
     event = incoming.event
@@ -99,13 +105,16 @@ def judge(
         if known is not None:
             return _resent(known, incoming)
         data = _parse(incoming)
+        _check_jump(data, history)
+        if not authorised(sender, incoming, data, history, epoch):
+            raise _Refusal(Reason.NOT_AUTHORISED)
         if isinstance(data, BatchClosed):
             if len(closed) >= MOST_VERSIONS:
                 raise _Refusal(Reason.TOO_MANY_VERSIONS)
             return Closed(_close(incoming, data))
         return _version(incoming, data, history, epoch, reference)
     except _Refusal as refusal:
-        return Rejected(refusal.reason, refusal.errors)
+        return Rejected(refusal.reason, refusal.errors[:MOST_ERRORS], len(refusal.errors))
 
 
 def _belongs_here(incoming: Incoming, partitions: int) -> None:
@@ -115,6 +124,13 @@ def _belongs_here(incoming: Incoming, partitions: int) -> None:
         raise _Refusal(Reason.KEY_MISMATCH)
     if partition_for(key, partitions) != incoming.partition:
         raise _Refusal(Reason.WRONG_PARTITION)
+
+
+def _hash(incoming: Incoming) -> str:
+    found = data_hash(incoming.event.type, incoming.event.data)
+    if found is None:
+        raise AssertionError("data that passed the contract have a canonical form")
+    return found
 
 
 def _resent(known: Version | Close, incoming: Incoming) -> Ignored:
@@ -137,7 +153,7 @@ def _close(incoming: Incoming, data: BatchClosed) -> Close:
     return Close(
         event_source=incoming.event.source,
         event_id=incoming.event.id,
-        data_sha256=_event_hash(incoming),
+        data_sha256=_hash(incoming),
         partition=incoming.partition,
         offset=incoming.offset,
         office=data.office,
@@ -146,11 +162,6 @@ def _close(incoming: Incoming, data: BatchClosed) -> Close:
         count=data.count,
         closed_at=data.closed_at,
     )
-
-
-def _event_hash(incoming: Incoming) -> str:
-    event = incoming.event
-    return sha256_hex(event.type.encode() + b"\0" + plain_canonical(event.data))
 
 
 def _version(
@@ -168,15 +179,17 @@ def _version(
     if isinstance(data, Registration):
         place = _check_facts(data, reference)
         voter, residence = event.data["voter"], event.data["residence"]
-        version_digest, status = _digest(voter, residence), "active"
+        version_digest, status = digest(voter, residence), "active"
+        commune, voter_sha256 = place.commune, voter_hash(voter)
     else:
         if last is None:
             raise AssertionError("a removal without a history was refused before")
         voter, version_digest, status = None, last.digest, "removed"
+        commune, voter_sha256 = last.commune, last.voter_sha256
     version = Version(
         event_source=event.source,
         event_id=event.id,
-        data_sha256=_event_hash(incoming),
+        data_sha256=_hash(incoming),
         partition=incoming.partition,
         offset=incoming.offset,
         timestamp=incoming.timestamp,
@@ -184,6 +197,8 @@ def _version(
         revision=data.revision,
         status=status,
         digest=version_digest,
+        commune=commune,
+        voter_sha256=voter_sha256,
         epoch=epoch,
     )
     first = history[0] if history else version
@@ -192,15 +207,13 @@ def _version(
     return Accepted(version, record, voter, village_code)
 
 
-def _digest(voter: dict[str, Any], residence: dict[str, Any]) -> str:
-    """`shared.contracts.identity.digest` of members that passed the contract."""
-    return sha256_hex(plain_canonical(without_nulls({"residence": residence, "voter": voter})))
+def _check_jump(data: events.EventData, history: Sequence[Version]) -> None:
+    if history and not isinstance(data, BatchClosed) and data.revision - history[-1].revision > LARGEST_JUMP:
+        raise _Refusal(Reason.INVALID, errors=({"path": "revision", "rule": "jump"},))
 
 
 def _check_against_history(event_type: str, data: Registration | Removal, history: Sequence[Version]) -> None:
     last = history[-1] if history else None
-    if last is not None and data.revision - last.revision > LARGEST_JUMP:
-        raise _Refusal(Reason.INVALID, errors=({"path": "revision", "rule": "jump"},))
     if len(history) >= MOST_VERSIONS and event_type != EventType.REMOVED:
         raise _Refusal(Reason.TOO_MANY_VERSIONS)
     if last is None:

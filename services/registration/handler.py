@@ -3,9 +3,10 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from services.registration.batches import BatchChanges, receipt, summary
+from services.registration.authority import UNKNOWN, Sender
+from services.registration.batches import BatchChanges
 from services.registration.domain import Accepted, Judgement, Rejected
-from services.registration.fold import BatchFold
+from services.registration.fold import BatchFold, Position, slices
 from services.registration.holdings import Holding, Holdings
 from services.registration.intake import DeadLetter, Incoming, read
 from services.registration.outcomes import Ended, Repeated, Result, Settled, Void, outcome_document
@@ -15,11 +16,13 @@ from services.registration.references import References
 from services.registration.store import Store
 from shared.commands.marker_reader import MarkerReader
 from shared.commands.markers import passed_marker
+from shared.contracts import cloudevents
 from shared.contracts.events import Marker
+from shared.contracts.outputs import Outcome, RejectionReason
 from shared.contracts.topics import Topic
 from shared.process.errors import NotYet
 from shared.process.metrics import Metrics
-from shared.runtime.dead_letters import DeadLetterLimit, dead_letter
+from shared.runtime.dead_letters import dead_letter
 from shared.runtime.outputs import Outputs
 from shared.runtime.record import Output, Record
 from shared.runtime.rounds import rounds
@@ -40,7 +43,6 @@ class Parts:
     markers: MarkerReader
     references: References
     holdings: Holdings
-    dead_letters: DeadLetterLimit
     metrics: Metrics
 
 
@@ -52,7 +54,7 @@ class RegistrationHandler:
         self._partitions = partitions
         self._parts = parts
         self._build = OutputBuilder(register, partitions)
-        self._admitted: dict[int, int] = {}
+        _show_from_the_start(parts.metrics)
 
     async def assigned(self, committed: Mapping[int, int | None]) -> Mapping[int, int]:
         """Start at the stored progress; what lies below the committed offset is not sent again."""
@@ -74,14 +76,13 @@ class RegistrationHandler:
         held = self._parts.holdings.of(partitions)
         settled = await self._judge(batch, held)
         unsent = [each for each in settled if not held[each.record.partition].was_sent(each.record.offset)]
-        self._admit_dead_letters(unsent)
-        changes = await self._store(settled, held)
+        await self._store(settled, held)
         await self._send(unsent)
-        await self._answer(changes)
-        following = {record.partition: record.offset + 1 for record in batch}
+        following = {record.partition: record.following for record in batch}
         await self._parts.progress.store(following)
         for partition, position in following.items():
             held[partition].position = position
+        # Last, so that what is tried again is counted once.
         self._count(settled, unsent)
 
     async def _judge(self, batch: Sequence[Record], held: Mapping[int, Holding]) -> list[Settled]:
@@ -97,18 +98,30 @@ class RegistrationHandler:
             (record.partition, record.offset): _judge_marker(record, marker, held[record.partition])
             for record, marker in zip(markers, await self._parts.markers.valid(markers), strict=True)
         }
-        fold = BatchFold(
-            [each for _, each in read_records if isinstance(each, Incoming) and not each.is_marker],
-            lambda partition, offset: held[partition].epochs.of(offset),
-            self._parts.references.of_epoch,
-            self._partitions,
-        )
-        await self._judge_events(fold, held.keys())
-        results = {**fold.judgements, **ends}
+        events = [each for _, each in read_records if isinstance(each, Incoming) and not each.is_marker]
+        judgements: dict[Position, Judgement] = {}
+        senders: dict[Position, Sender] = {}
+        for some in slices(events):
+            fold = BatchFold(
+                self._register,
+                some,
+                lambda partition, offset: held[partition].epochs.of(offset),
+                self._parts.references.of_epoch,
+                self._partitions,
+            )
+            await self._judge_events(fold, held.keys())
+            judgements |= fold.judgements
+            senders |= fold.senders
+        results = {**judgements, **ends}
         return [
             Settled(record, None, each)
             if isinstance(each, DeadLetter)
-            else Settled(record, each, results[record.partition, record.offset])
+            else Settled(
+                record,
+                each,
+                results[record.partition, record.offset],
+                senders.get((record.partition, record.offset), UNKNOWN).proven,
+            )
             for record, each in read_records
         ]
 
@@ -130,25 +143,14 @@ class RegistrationHandler:
             changed = fold.judge_again(registrations)
         raise NotYet("others keep writing the same registrations")
 
-    def _admit_dead_letters(self, unsent: Sequence[Settled]) -> None:
-        """Ask the limit before any is sent; records that are tried again are counted once."""
-        new = [each for each in unsent if each.record.offset >= self._admitted.get(each.record.partition, 0)]
-        if new:
-            dead = sum(isinstance(each.result, DeadLetter) for each in new)
-            self._parts.dead_letters.admit(len(new), dead)
-        self._admitted.update({each.record.partition: each.record.offset + 1 for each in new})
-
-    async def _store(self, settled: Sequence[Settled], held: Mapping[int, Holding]) -> BatchChanges:
+    async def _store(self, settled: Sequence[Settled], held: Mapping[int, Holding]) -> None:
         store = self._parts.store
-        changes = BatchChanges()
+        changes = BatchChanges(self._register)
         for each in settled:
             if each.incoming is not None and isinstance(each.result, Judgement):
                 sent = held[each.record.partition].was_sent(each.record.offset)
-                changes.note(each.incoming, each.result, answer=not sent)
-        rebuilding = await self._parts.rebuild.goes_on()
-        await store.change_batches(
-            {name: change.updates(rebuilding) for name, change in changes.by_id.items()}
-        )
+                changes.note(each.incoming, each.result, proven=each.proven, new=not sent)
+        await store.change_batches(changes.by_id, lambda name: self._build.closes_in(name.encode()))
         documents = (outcome_document(each) for each in settled)
         await store.save_outcomes([document for document in documents if document is not None])
         await store.end_epochs(
@@ -158,7 +160,6 @@ class RegistrationHandler:
                 if isinstance(each.result, Ended)
             ]
         )
-        return changes
 
     async def _send(self, unsent: Sequence[Settled]) -> None:
         ends = [each.result.marker for each in unsent if isinstance(each.result, Ended)]
@@ -178,32 +179,6 @@ class RegistrationHandler:
         if incoming is not None and isinstance(result, Rejected):
             return self._build.rejected(incoming, result)
         return None
-
-    async def _answer(self, changes: BatchChanges) -> None:
-        """Send the receipts of closed batches, until the last one sent says what is stored.
-
-        Another process may add to a batch between our reading it and our receipt's arriving, and the topic is
-        compacted: an old receipt must not be the one that stays. What was settled before is answered by the
-        receipt of that time, unless another was sent since from a store that was not whole.
-        """
-        left: Collection[str] = changes.by_id.keys()
-        for _ in range(_MOST_TRIES):
-            documents = await self._parts.store.closed_batches(left)
-            receipts = [(document, receipt(document)) for document in documents]
-            known = [(document, sent) for document, sent in receipts if sent is not None]
-            await self._parts.outputs.send(
-                [
-                    self._build.receipt(sent)
-                    for document, sent in known
-                    if changes.by_id[document["_id"]].answer or document.get("early")
-                ]
-            )
-            left = await self._parts.store.summarise_batches(
-                [(document, summary(document, sent)) for document, sent in known]
-            )
-            if not left:
-                return
-        raise NotYet("others keep changing the same capture batches")
 
     def _count(self, settled: Sequence[Settled], sent: Sequence[Settled]) -> None:
         """What is settled again in a rebuild is no news: nobody is called for a dead letter of last year."""
@@ -226,3 +201,13 @@ def _judge_marker(record: Record, marker: Marker | None, holding: Holding) -> En
         return Repeated(marker)
     holding.epochs.end(marker.epoch, record.offset)
     return Ended(marker)
+
+
+def _show_from_the_start(metrics: Metrics) -> None:
+    """Counters begin at 0: of one that appears with its first value no increase is ever seen."""
+    for outcome in Outcome:
+        metrics.records.labels(outcome=outcome.value)
+    for reason in RejectionReason:
+        metrics.rejections.labels(reason=reason.value)
+    for letter in cloudevents.Reason:
+        metrics.dead_letters.labels(reason=letter.value)

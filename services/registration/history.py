@@ -9,7 +9,11 @@ Status = Literal["active", "removed"]
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One accepted event of a registration. `timestamp` is the broker's, in milliseconds since 1970."""
+    """One accepted event of a registration. `timestamp` is the broker's, in milliseconds since 1970.
+
+    `commune` is that of the residence and `voter_sha256` says who the voter is, in a removal those of the
+    version before: what later events may do depends on them.
+    """
 
     event_source: str
     event_id: str
@@ -21,6 +25,8 @@ class Version:
     revision: int
     status: Status
     digest: str
+    commune: str
+    voter_sha256: str
     epoch: int
 
     def document(self) -> dict[str, Any]:
@@ -48,8 +54,13 @@ class Close:
     count: int
     closed_at: str
 
+    @property
+    def sequences(self) -> range:
+        """The sequences that the batch has, as the close says."""
+        return range(self.first_sequence, self.last_sequence + 1)
+
     def document(self) -> dict[str, Any]:
-        """As it is stored; equal closes are equal documents, so that a set of them takes each once."""
+        """As it is stored."""
         return asdict(self)
 
     @classmethod

@@ -4,7 +4,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from shared.contracts.cloudevents import Event, Undecodable, decode
+from shared.contracts.cloudevents import Event, Undecodable, decode, header
+from shared.contracts.commands import SIGNATURE_HEADER
 from shared.contracts.events import EventType
 from shared.contracts.fields import MOST_SEQUENCES
 from shared.runtime.record import Record
@@ -26,7 +27,8 @@ class Incoming:
 
     `subject` is what its key must be: the registration id or, for `batch-closed`, the device; any string.
     `registration_id`, `office`, `device` are None unless they are identifiers; `batch_id` is
-    `<device>/<batch>` of a `batch-closed`. `timestamp` is the broker's, in milliseconds since 1970.
+    `<device>/<batch>` of a `batch-closed`. `signature` is the device's, in base64 as it lay. `timestamp` is
+    the broker's, in milliseconds since 1970.
     """
 
     partition: int
@@ -40,6 +42,7 @@ class Incoming:
     device: str | None
     batch_id: str | None
     capture: CaptureRef | None
+    signature: bytes | None
 
     @property
     def closes_batch(self) -> bool:
@@ -54,7 +57,7 @@ class Incoming:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A record that is no event; neither `reason` nor `detail` repeats it."""
+    """A record that is no event, or a run of them; neither `reason` nor `detail` repeats it."""
 
     reason: str
     detail: str
@@ -63,9 +66,9 @@ class DeadLetter:
 def read(record: Record) -> Incoming | DeadLetter:
     """Decode one record."""
     try:
-        event = decode(record.value, record.headers, record.fault)
+        event = decode(record.value, record.headers, record.fault, record.key, record.wire_bytes)
     except Undecodable as undecodable:
-        return DeadLetter(undecodable.reason, undecodable.detail)
+        return DeadLetter(undecodable.reason.value, undecodable.detail)
     data: dict[str, Any] = event.data if isinstance(event.data, dict) else {}
     nested = data.get("capture")
     capture: dict[str, Any] = nested if isinstance(nested, dict) else {}
@@ -84,6 +87,7 @@ def read(record: Record) -> Incoming | DeadLetter:
         device=_identifier(names_device.get("device")),
         batch_id=_batch_id(data) if closes_batch else None,
         capture=_capture(capture),
+        signature=header(record.headers, SIGNATURE_HEADER),
     )
 
 

@@ -35,11 +35,15 @@ Result = Judgement | Ended | Repeated | Void | DeadLetter
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """A record with what became of it; `incoming` is None for a dead letter."""
+    """A record with what became of it; `incoming` is None for a dead letter.
+
+    `proven`: the device that an event names has sent it, or no devices are in force.
+    """
 
     record: Record
     incoming: Incoming | None
     result: Result
+    proven: bool = False
 
     @property
     def outcome(self) -> Outcome:
@@ -77,9 +81,12 @@ def outcome_document(settled: Settled) -> dict[str, Any] | None:
         case Rejected():
             document["reason"] = result.reason.value
             document["errors"] = [dict(error) for error in result.errors]
+            document["errors_total"] = result.errors_total
         case DeadLetter():
             document["reason"] = result.reason
             document["detail"] = result.detail
+            if record.last_offset is not None:
+                document["last_offset"] = record.last_offset
         case Ended() | Repeated():
             document["epoch"] = result.marker.epoch
             document["command_offset"] = result.marker.command_offset

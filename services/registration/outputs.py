@@ -46,6 +46,7 @@ class OutputBuilder:
             "registration_id": registration_id,
             "reason": rejected.reason.value,
             "errors": list(rejected.errors),
+            "errors_total": rejected.errors_total,
             "source": {
                 "topic": Topic.EVENTS.value,
                 "partition": incoming.partition,
@@ -72,6 +73,10 @@ class OutputBuilder:
             value,
             encode(self._source, ce_id, OutputType.RECEIPT),
         )
+
+    def closes_in(self, batch: bytes) -> int:
+        """The partition in which `<device>/<batch>` is closed: that of its device."""
+        return partition_for(batch.split(b"/", 1)[0], self._partitions)
 
     def _headers(self, incoming: Incoming, output_type: OutputType) -> tuple[tuple[str, bytes], ...]:
         return encode(self._source, f"{incoming.partition}/{incoming.offset}", output_type)

@@ -22,7 +22,8 @@ class Rebuild:
 
     async def goes_on(self) -> bool:
         """Whether some partition has not come again to where it was; once all have, it costs nothing."""
-        if self._left:
-            reached = await self._progress.positions(self._left.keys())
-            self._left = {each: offset for each, offset in self._left.items() if reached[each] < offset}
+        if left := self._left:
+            reached = await self._progress.positions(left.keys())
+            if self._left is left:  # else partitions were assigned meanwhile, and it begins anew
+                self._left = {each: offset for each, offset in left.items() if reached[each] < offset}
         return bool(self._left)

@@ -1,18 +1,23 @@
 """The reference data that an epoch's events are judged by."""
 
 import asyncio
+from typing import cast
 
 from services.registration.domain import Reference
 from shared.commands.feed import CommandFeed
+from shared.contracts.commands import ReferenceKind
 from shared.process.errors import NotYet
 from shared.process.metrics import Metrics
 from shared.reference.files import MissingReference, ReferenceStore
 
 _LOOK_EVERY_S = 0.5
+_DEVICES = cast(ReferenceKind, "devices")
 
 
 class References:
-    """Gazetteer and stations by epoch; what was found is kept, since it never changes.
+    """Gazetteer, stations and, where they are adopted, devices by epoch.
+
+    What was found is kept, since it never changes.
 
     As something that runs beside the consumer it only says when that may start: once the reference data of
     epoch 1 are adopted and there.
@@ -55,10 +60,15 @@ class References:
         self._show(None)
         gazetteer = state.reference_for_epoch("gazetteer", epoch)
         stations = state.reference_for_epoch("stations", epoch)
+        devices = state.reference_for_epoch(_DEVICES, epoch) if _DEVICES in state.adoptions else None
         if not state.ready_for_epoch(epoch) or gazetteer is None or stations is None:
             raise NotYet(f"waiting for the reference data of epoch {epoch}")
         try:
-            return Reference(self._files.gazetteer(gazetteer), self._files.stations(stations))
+            return Reference(
+                self._files.gazetteer(gazetteer),
+                self._files.stations(stations),
+                None if devices is None else self._files.devices(devices),
+            )
         except MissingReference as missing:
             self._show(missing.kind)
             raise

@@ -5,10 +5,11 @@ Source: CloudEvents specification 1.0.2, its JSON format and its Kafka protocol 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 from shared.contracts import strict_json
-from shared.contracts.topics import EVENT_LIMIT
+from shared.contracts.topics import EVENT_LIMIT, KEY_LIMIT
 
 STRUCTURED = "application/cloudevents+json"
 JSON = "application/json"
@@ -17,36 +18,36 @@ LONGEST_ATTRIBUTE = 256
 """Characters that an event's id, source and type may have: histories and lists repeat them."""
 
 Headers = Sequence[tuple[str, bytes | None]]
+"""Names and contents; a name that is not UTF-8 has surrogate escapes, so that its bytes are kept."""
+
+
+class Reason(StrEnum):
+    """Why a record is dead-lettered, the first that applies in this order."""
+
+    TOO_LARGE = "too_large"
+    UNDECODABLE_BATCH = "undecodable_batch"
+    HEADERS = "headers"
+    JSON = "json"
+    ENVELOPE = "envelope"
+
+
+REASONS: Mapping[Reason, str] = {
+    Reason.TOO_LARGE: "key, value and headers together are over 64 KiB, or the key is over 128 bytes",
+    Reason.UNDECODABLE_BATCH: "a batch that cannot be read or is over its limits: one letter for its run",
+    Reason.HEADERS: "a header's name, or an attribute in a header, is not UTF-8",
+    Reason.JSON: "the value is no JSON, or JSON that Rollstream refuses",
+    Reason.ENVELOPE: "another content-type, binary data, or an attribute that is missing or cannot be used",
+}
+"""The reasons with their meaning; a dead letter's detail says more."""
 
 
 class Undecodable(ValueError):
-    """The record is no event. `reason` is the dead letter's; neither it nor `detail` repeats the input."""
+    """The record is no event. Neither `reason` nor `detail`, words of ours, repeats the input."""
 
-    def __init__(self, reason: str, detail: str = "") -> None:
+    def __init__(self, reason: Reason, detail: str = "") -> None:
         super().__init__(reason)
         self.reason = reason
         self.detail = detail
-
-
-REASONS: Mapping[str, str] = {
-    "too_large": "value and headers together are over 64 KiB",
-    "headers": "headers that cannot be read",
-    "content_type": "neither JSON nor a structured CloudEvent in JSON",
-    "no_json": "the value is not JSON",
-    "not_utf8": "the value is not UTF-8",
-    "duplicate_name": "a JSON object has two members with one name",
-    "not_finite": "JSON with NaN, an infinity, or a number beyond what a double holds",
-    "surrogate": "JSON with half of a surrogate pair",
-    "control_character": "JSON with a control character in a string",
-    "too_deep": "JSON nested too deep",
-    "no_event": "a structured CloudEvent that is no JSON object",
-    "data_base64": "binary data, which Rollstream does not read",
-    "specversion": "specversion is missing or not 1.0",
-    "id": "the event's id is missing, empty, no string or over 256 characters",
-    "source": "the event's source is missing, empty, no string or over 256 characters",
-    "type": "the event's type is missing, empty, no string or over 256 characters",
-}
-"""Why a record is dead-lettered, each with its meaning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,26 +60,43 @@ class Event:
     data: Any
 
 
-def decode(value: bytes | None, headers: Headers, fault: str | None = None) -> Event:
-    """Read one record. `fault` is what the client library could not read of it, if anything.
+def decode(
+    value: bytes | None, headers: Headers, fault: str | None = None, key: bytes | None = None, unread: int = 0
+) -> Event:
+    """Read one record. Raises Undecodable.
 
-    Raises Undecodable with one of REASONS.
+    `fault` is what the consumer could not read of it (see `shared.runtime.record`), `unread` the bytes of
+    headers that it left out for that.
     """
-    size = len(value or b"") + sum(
-        len(name.encode("utf-8", "surrogatepass")) + len(content or b"") for name, content in headers
-    )
-    if size > EVENT_LIMIT:
-        raise Undecodable("too_large", f"{size} bytes")
-    if fault is not None:
-        raise Undecodable("headers", fault)
-    attributes = _attributes(headers)
-    kind = attributes.pop("content-type", JSON).partition(";")[0].strip().lower()
-    if kind == STRUCTURED:
-        return _structured(value)
-    if kind != JSON and not kind.endswith("+json"):
-        raise Undecodable("content_type")
-    _require_attributes(attributes)
-    return Event(attributes["source"], attributes["id"], attributes["type"], _json(value))
+    if fault == Reason.UNDECODABLE_BATCH:
+        raise Undecodable(Reason.UNDECODABLE_BATCH)
+    _require_size(key, value, headers, unread)
+    if fault is not None or not all(map(is_utf8, (name for name, _ in headers))):
+        raise Undecodable(Reason.HEADERS, "cannot be read" if unread else "a name is not UTF-8")
+    content_type = _text(headers, "content-type")
+    kind = JSON if content_type is None else content_type.partition(";")[0].strip().lower()
+    attributes = {name: _text(headers, f"ce_{name}") for name in _ATTRIBUTES}
+    if kind not in (JSON, STRUCTURED):
+        raise Undecodable(Reason.ENVELOPE, "content-type")
+    try:
+        content = strict_json.loads(value or b"")
+    except strict_json.RefusedJSON as refused:
+        raise Undecodable(Reason.JSON, refused.code) from None
+    return _structured(content) if kind == STRUCTURED else _event(attributes, content)
+
+
+def record_size(key: bytes | None, value: bytes | None, headers: Headers) -> int:
+    """Bytes of key, value and headers, names and contents."""
+    size = len(key or b"") + len(value or b"")
+    for name, content in headers:
+        raw = name if name.isascii() else name.encode("utf-8", "surrogateescape")
+        size += len(raw) + len(content or b"")
+    return size
+
+
+def is_utf8(name: str) -> bool:
+    """Whether the name of a header is UTF-8 where it lies."""
+    return name.isascii() or not any("\ud800" <= character <= "\udfff" for character in name)
 
 
 def encode(source: str, event_id: str, event_type: str) -> tuple[tuple[str, bytes], ...]:
@@ -101,51 +119,45 @@ def header(headers: Headers, name: str) -> bytes | None:
     return found
 
 
-def _attributes(headers: Headers) -> dict[str, str]:
-    """The event's attributes among the headers; foreign headers may hold anything and are not looked at."""
-    attributes: dict[str, str] = {}
-    for name, content in headers:
-        plain = name.lower()
-        attribute = plain[3:] if plain.startswith("ce_") else plain
-        if plain != "content-type" and attribute not in ("specversion", "id", "source", "type"):
-            continue
-        if plain == attribute and plain != "content-type":
-            continue  # a foreign header that happens to be called `id`
-        if content is None:
-            continue
-        try:
-            text = content.decode("utf-8")
-        except UnicodeDecodeError:
-            raise Undecodable("headers", f"{plain} is not UTF-8") from None
-        if any(character < " " or "\x7f" <= character <= "\x9f" for character in text):
-            raise Undecodable("headers", f"{plain} has a control character")
-        attributes[attribute] = text
-    return attributes
+_ATTRIBUTES = ("specversion", "id", "source", "type")
 
 
-def _json(value: bytes | None) -> Any:
+def _require_size(key: bytes | None, value: bytes | None, headers: Headers, unread: int) -> None:
+    """Looked at before anything else is done with a record."""
+    if len(key or b"") > KEY_LIMIT:
+        raise Undecodable(Reason.TOO_LARGE, f"key of {len(key or b'')} bytes")
+    if (size := record_size(key, value, headers) + unread) > EVENT_LIMIT:
+        raise Undecodable(Reason.TOO_LARGE, f"{size} bytes")
+
+
+def _text(headers: Headers, name: str) -> str | None:
+    """What the last header of that name says; foreign headers may hold anything and are not looked at."""
+    content = header(headers, name)
+    if content is None:
+        return None
     try:
-        return strict_json.loads(value or b"")
-    except strict_json.RefusedJSON as refused:
-        raise Undecodable(refused.code) from None
+        return content.decode("utf-8")
+    except UnicodeDecodeError:
+        raise Undecodable(Reason.HEADERS, f"{name} is not UTF-8") from None
 
 
-def _structured(value: bytes | None) -> Event:
-    event = _json(value)
+def _structured(event: Any) -> Event:
     if not isinstance(event, dict):
-        raise Undecodable("no_event")
+        raise Undecodable(Reason.ENVELOPE, "no object")
     if "data_base64" in event:
-        raise Undecodable("data_base64")
-    _require_attributes(event)
-    return Event(event["source"], event["id"], event["type"], event.get("data"))
+        raise Undecodable(Reason.ENVELOPE, "data_base64")
+    return _event(event, event.get("data"))
 
 
-def _require_attributes(attributes: Mapping[str, Any]) -> None:
+def _event(attributes: Mapping[str, Any], data: Any) -> Event:
     if attributes.get("specversion") != "1.0":
-        raise Undecodable("specversion")
+        raise Undecodable(Reason.ENVELOPE, "specversion")
     for name in ("id", "source", "type"):
         content = attributes.get(name)
         if not isinstance(content, str) or not content:
-            raise Undecodable(name)
+            raise Undecodable(Reason.ENVELOPE, name)
         if len(content) > LONGEST_ATTRIBUTE:
-            raise Undecodable(name, f"{len(content)} characters")
+            raise Undecodable(Reason.ENVELOPE, f"{name} of {len(content)} characters")
+        if any(character < " " for character in content):
+            raise Undecodable(Reason.ENVELOPE, f"{name} has a control character")
+    return Event(attributes["source"], attributes["id"], attributes["type"], data)

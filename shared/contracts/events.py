@@ -117,7 +117,7 @@ class Capture(Strict):
     batch: Identifier
     """The device's batch that this capture belongs to."""
     sequence: Sequence
-    """Place in the batch, 0 to 99,999, without gaps: a missing one is told in the receipt."""
+    """Place in the batch, 0 to 9,999, without gaps: a missing one is told in the receipt."""
     captured_at: Timestamp
     """When, by the device's clock and its own offset."""
 
@@ -165,7 +165,7 @@ class BatchClosed(Strict):
     """The batch that is closed."""
     first_sequence: Sequence
     """The first sequence of the batch."""
-    last_sequence: Annotated[int, Field(ge=-1, le=MOST_SEQUENCES - 1)]
+    last_sequence: Sequence
     """The last sequence; first_sequence - 1 for an empty batch."""
     count: Annotated[int, Field(ge=0, le=MOST_SEQUENCES)]
     """How many: last_sequence - first_sequence + 1."""
@@ -209,7 +209,10 @@ _FIELD_OF_RULE = {"date_of_birth_precision": "date_of_birth", "count": "count"}
 
 
 class InvalidData(ValueError):
-    """The data break the contract; `errors` says where and which rule, never the value."""
+    """The data break the contract; `errors` says where and which rule, never the value.
+
+    Each is there once, in order of path and rule by code point.
+    """
 
     def __init__(self, errors: list[FieldError]) -> None:
         super().__init__("invalid")
@@ -223,7 +226,8 @@ def parse(event_type: str, data: Any) -> EventData:
     try:
         return MODELS[event_type].model_validate(data)
     except ValidationError as error:
-        raise InvalidData([_at_field(item) for item in field_errors(error)]) from None
+        distinct = {(each["path"], each["rule"]) for each in map(_at_field, field_errors(error))}
+        raise InvalidData([{"path": path, "rule": rule} for path, rule in sorted(distinct)]) from None
 
 
 def _at_field(item: FieldError) -> FieldError:

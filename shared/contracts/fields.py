@@ -1,7 +1,7 @@
 """The values that contracts are made of, and how a breach of one is told without repeating it."""
 
-import re
 import unicodedata
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from typing import Annotated, Any, TypedDict
 
@@ -107,13 +107,36 @@ Revision = Annotated[
         ge=1, le=2**31 - 1, description="the capture system's own count; grows by 1 to 1,000 with each event"
     ),
 ]
-MOST_SEQUENCES = 100_000
-"""Places that a batch has: what is kept of one, and its receipt, have a bound, whatever a device sends."""
+MOST_SEQUENCES = 10_000
+"""Places that a batch has: what is kept of one has a bound, whatever a device sends."""
 Sequence = Annotated[int, Field(ge=0, le=MOST_SEQUENCES - 1)]
 Epoch = Annotated[int, Field(ge=1, le=2**31 - 1)]
 Offset = Annotated[int, Field(ge=0, le=2**53 - 1)]
 
-_RULES = {
+RULES: Mapping[str, str] = {
+    "missing": "the field has to be there",
+    "unknown_field": "the object has a field that the contract does not know",
+    "type": "of another JSON type; 1.0 is no integer",
+    "pattern": "characters or form that the field does not take",
+    "length": "too short or too long",
+    "enum": "none of the values that the field may have",
+    "range": "too small or too large",
+    "blank": "no letter in it",
+    "name_in_no_script": "a name needs at least one script",
+    "no_such_day": "not a day of the calendar",
+    "no_such_time": "not a moment of the calendar",
+    "date_of_birth_precision": "parts beyond the precision are written 01",
+    "count": "not last_sequence - first_sequence + 1",
+    "jump": "more than 1,000 above the stored revision",
+    "pair_order": "of a command: not two registrations, the smaller id first",
+    "keep": "of a command: keep is one of the pair for one person, and missing for two",
+    "lost": "of a command: only a signing key can replace a lost one",
+}
+"""Every rule that an `invalid` event or command may break, with its meaning. Reasons that are about one field
+are rules of their own.
+"""
+
+_RULE_OF_KIND = {
     "missing": "missing",
     "extra_forbidden": "unknown_field",
     "string_pattern_mismatch": "pattern",
@@ -125,7 +148,6 @@ _RULES = {
     "greater_than_equal": "range",
     "less_than_equal": "range",
 }
-_TYPE = re.compile(r"_type$|_parsing$|^model_|^int_|^dict_|^tuple_|^list_")
 
 
 def field_errors(error: ValidationError) -> list[FieldError]:
@@ -142,5 +164,6 @@ def field_errors(error: ValidationError) -> list[FieldError]:
 def _field_error(item: Any) -> FieldError:
     kind = item["type"]
     loc = item["loc"][:-1] if kind == "extra_forbidden" else item["loc"]
-    rule = _RULES.get(kind) or ("type" if _TYPE.search(kind) else kind)
+    # Our own validators name a rule; what is left are pydantic's many words for another type.
+    rule = _RULE_OF_KIND.get(kind) or (kind if kind in RULES else "type")
     return {"path": ".".join(str(part) for part in loc), "rule": rule}

@@ -14,7 +14,19 @@ from shared.contracts.events import (
     Sex,
     Voter,
 )
-from shared.contracts.fields import Epoch, Identifier, Offset, PlainDate, Revision, Sha256, Strict, Timestamp
+from shared.contracts.fields import (
+    MOST_SEQUENCES,
+    RULES,
+    Epoch,
+    Identifier,
+    Offset,
+    PlainDate,
+    Revision,
+    Sequence,
+    Sha256,
+    Strict,
+    Timestamp,
+)
 
 
 class OutputType(StrEnum):
@@ -160,13 +172,27 @@ class Accepted(Strict):
     """The event."""
 
 
+MOST_ERRORS = 20
+"""Errors that a rejection names; `errors_total` counts all."""
+
+MOST_RANGES = 100
+"""Ranges of sequences that a receipt names; the counts beside them are of all."""
+
+
 class ErrorItem(Strict):
     """Where and which rule; never the value."""
 
     path: str
     """Dotted path of the field; empty for the whole event."""
-    rule: str
-    """Short stable code of the broken rule."""
+    rule: Annotated[
+        str,
+        Field(
+            description="the broken rule: "
+            + "; ".join(f"`{rule}`: {meaning}" for rule, meaning in RULES.items())
+            + "; or a reason other than `invalid`",
+            json_schema_extra={"enum": [*RULES, *(each.value for each in RejectionReason)]},
+        ),
+    ]
 
 
 class Rejected(Strict):
@@ -184,31 +210,45 @@ class Rejected(Strict):
     """As far as it could be read; null for a batch-closed."""
     reason: Annotated[RejectionReason, Field(strict=False)]
     """The first that applies."""
-    errors: list[ErrorItem]
-    """What is wrong where."""
+    errors: Annotated[list[ErrorItem], Field(min_length=1, max_length=MOST_ERRORS)]
+    """What is wrong where: of the distinct ones the first 20 by code point of path, then rule."""
+    errors_total: Annotated[int, Field(ge=1)]
+    """How many distinct ones there are."""
     source: TopicSource
     """The event."""
 
 
+Ranges = Annotated[
+    list[Annotated[list[Sequence], Field(min_length=2, max_length=2)]], Field(max_length=MOST_RANGES)
+]
+"""Ranges of sequences, both ends included, ascending; the lowest 100."""
+
+
 class Receipt(Strict):
-    """What is known of a closed batch: `received` and `count` are numbers, the others sequences."""
+    """What is known of a closed batch, within the sequences of its last accepted close."""
 
     office: Identifier
-    """The office."""
+    """The office, as the close says."""
     device: Identifier
     """The device."""
     batch: Identifier
     """The batch."""
-    count: int
+    count: Annotated[int, Field(ge=0, le=MOST_SEQUENCES)]
     """Sequences that the device counts."""
-    received: int
-    """Distinct sequences seen in decodable events, whatever their outcome."""
-    missing: list[int]
-    """Sequences of the batch not seen, ascending."""
-    rejected: list[int]
-    """Sequences seen in rejected events only, ascending."""
+    received: Annotated[int, Field(ge=0, le=MOST_SEQUENCES)] | None
+    """Distinct sequences of events that name the batch, whatever their outcome; null if it is overfull."""
+    missing_count: Annotated[int, Field(ge=0, le=MOST_SEQUENCES)]
+    """How many sequences were not received."""
+    missing: Ranges
+    """Which; the lowest 100 ranges."""
+    rejected_count: Annotated[int, Field(ge=0, le=MOST_SEQUENCES)]
+    """Of how many received sequences every event was rejected."""
+    rejected: Ranges
+    """Which; the lowest 100 ranges."""
+    content: Sha256 | None
+    """What was received, by value, see the vectors; null if the batch is overfull."""
     complete: bool
-    """Nothing is missing: the device may wipe the batch."""
+    """Nothing is missing: the device may wipe the batch if count and content are what it reckons itself."""
 
 
 class Evidence(Strict):

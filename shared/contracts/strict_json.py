@@ -9,14 +9,11 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-MAX_DEPTH = 32
+MAX_DEPTH = 64
 """Deepest nesting read. A registration nests four levels; a bound keeps hostile input from the stack."""
 
 # A string, to its end or to that of the text, or a bracket: all that decides how deep a text is nested.
 _NESTING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*\\?(?:"|\Z)|[\[{]|[\]}]', re.DOTALL)
-
-# DEL and the C1 set, which JSON itself would let through; the C0 set is refused by the parser.
-_RAW_CONTROL = re.compile("[\x7f-\x9f]")
 
 
 class RefusedJSON(ValueError):
@@ -31,7 +28,7 @@ def loads(raw: bytes) -> Any:
     """Parse UTF-8 JSON.
 
     Raises RefusedJSON with the code `not_utf8`, `no_json`, `duplicate_name`, `not_finite`,
-    `surrogate`, `control_character` or `too_deep`.
+    `surrogate`, `control_character` (U+0000 to U+001F) or `too_deep`. A byte order mark is no JSON.
     """
     try:
         text = raw.decode("utf-8")
@@ -48,8 +45,6 @@ def loads(raw: bytes) -> Any:
     except ValueError as error:
         # The parser itself refuses a raw control character inside a string.
         raise RefusedJSON("control_character" if "control character" in str(error) else "no_json") from None
-    if _RAW_CONTROL.search(text):
-        raise RefusedJSON("control_character")
     # A backslash is the only way left to write a control character or half a surrogate pair.
     if "\\" in text:
         for string in _strings(value):
@@ -117,7 +112,7 @@ def _strings(value: Any) -> Iterator[str]:
 
 def _check(text: str) -> None:
     for character in text:
-        if character < " " or "\x7f" <= character <= "\x9f":
+        if character < " ":
             raise RefusedJSON("control_character")
         if "\ud800" <= character <= "\udfff":
             raise RefusedJSON("surrogate")

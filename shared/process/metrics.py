@@ -54,6 +54,14 @@ METRICS: tuple[Metric, ...] = (
         "Records sent to the dead-letter topic, by reason; a rebuild sends none.",
     ),
     Metric(
+        "receipts_owed",
+        "rollstream_receipts_owed",
+        "gauge",
+        (),
+        "batches",
+        "Capture batches of this process's partitions whose receipt has yet to be sent, as of its last look.",
+    ),
+    Metric(
         "batch_records",
         "rollstream_batch_records",
         "histogram",
@@ -274,6 +282,7 @@ class Metrics:
     records: CounterFamily
     rejections: CounterFamily
     dead_letters: CounterFamily
+    receipts_owed: Gauge
     batch_records: Histogram
     batch_seconds: Histogram
     batch_retries: Counter

@@ -127,10 +127,6 @@ class LimitSettings(_Group):
     """Bytes that a service reads, and sends, at once: a batch of records ends at it (with one larger record
     at most), a fetch asks for no more, and outputs are sent so many bytes at a time, each with its own
     time-out."""
-    dead_letters: int = Field(default=1_000, ge=1)
-    """The service stops when more of the last `dead_letter_window` records than this were dead letters."""
-    dead_letter_window: int = Field(default=10_000, ge=1)
-    """How many records the limit looks back over."""
 
 
 class RuntimeSettings(_Group):

@@ -7,7 +7,7 @@ first record comes out, and a record that cannot be read comes out with its `fau
 - `undecodable_batch`: one record for the run of offsets of a batch that holds more than
   `BATCH_RECORDS_LIMIT` records or `BATCH_BYTES_LIMIT` bytes, does not decompress, or whose records cannot be
   told apart;
-- `headers`: a header name is not UTF-8 (the name has backslash escapes, all else is as sent), or the headers
+- `headers`: a header name is not UTF-8 (the name has surrogate escapes, all else is as sent), or the headers
   do not end where their record does, or take more than `MOST_HEADER_BYTES` (then there are none, and
   `wire_bytes` is what they took).
 
@@ -26,6 +26,7 @@ from aiokafka.record.default_records import DefaultRecordBatch
 from aiokafka.record.legacy_records import LegacyRecordBatch
 from aiokafka.record.util import calc_crc32c, decode_varint
 
+from shared.contracts.cloudevents import is_utf8
 from shared.contracts.topics import BATCH_BYTES_LIMIT, BATCH_RECORDS_LIMIT, DEAD_LETTER_LIMIT
 from shared.runtime.decompress import Undecompressable, decompress
 from shared.runtime.record import Record
@@ -214,23 +215,22 @@ def _record(plain: bytes, at: int, head: _Head) -> Record:
     offset, timestamp = head.base + delta, head.first_time + time_delta
     if headers is None:
         return head.record(offset, timestamp, key, value, (), "headers", end - at)
-    fault = None if all(name is not None for name, _, _ in headers) else "headers"
-    named = tuple((name if name is not None else escaped, content) for name, escaped, content in headers)
+    fault = None if all(name is not None and is_utf8(name) for name, _ in headers) else "headers"
+    named = tuple((name or "", content) for name, content in headers)
     return head.record(offset, timestamp, key, value, named, fault)
 
 
-def _headers(plain: bytes, at: int, end: int) -> list[tuple[str | None, str, bytes | None]] | None:
-    """Name (None if it is not UTF-8), name with backslash escapes, value; None if they cannot be read."""
+def _headers(plain: bytes, at: int, end: int) -> list[tuple[str | None, bytes | None]] | None:
+    """Names, with surrogate escapes where they are not UTF-8, and values; None if they cannot be read."""
     if end - at > MOST_HEADER_BYTES:
         return None
-    headers: list[tuple[str | None, str, bytes | None]] = []
+    headers: list[tuple[str | None, bytes | None]] = []
     try:
         count, at = decode_varint(plain, at)
         for _ in range(count):
             raw, at = _bytes(plain, at, end)
             content, at = _bytes(plain, at, end)
-            escaped = (raw or b"").decode("utf-8", "backslashreplace")
-            headers.append((escaped if escaped.encode() == raw else None, escaped, content))
+            headers.append((None if raw is None else raw.decode("utf-8", "surrogateescape"), content))
     except (ValueError, IndexError):
         return None
     return headers if at == end and count >= 0 else None

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections import deque
+import hashlib
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from shared.process.errors import StopService
+from shared.contracts.cloudevents import is_utf8, record_size
+from shared.contracts.topics import DEAD_LETTER_LIMIT
 from shared.runtime.record import Output, Record
 
 
@@ -14,12 +16,18 @@ def dead_letter(
 ) -> Output:
     """The record for `<topic>.dlq`: original key, value and headers, then the `rollstream-dlq-*` headers.
 
-    `reason` and `detail` are codes and never repeat a value. A reader takes the last of headers with one
-    name. A header name that is not UTF-8 cannot be sent by this client: it has backslash escapes, and the
+    Of a record whose key, value and headers exceed DEAD_LETTER_LIMIT bytes together nothing is repeated: the
+    letter says how many there are and the value's hash, and the original lies at the offset that it names.
+    Nor of a run of offsets that could not be read: the letter says where it ends, and its size on the wire.
+    `reason` and `detail` are words of ours and never repeat a value. A reader takes the last of headers with
+    one name. A header whose name is not UTF-8, which no Kafka client could send on, is left out, and the
     detail says so. `now` is the time of the header `-time` (default: the clock's).
     """
-    if record.fault == "headers":
-        detail = f"{detail}; header names that are not UTF-8 have backslash escapes".lstrip("; ")
+    size = record_size(record.key, record.value, record.headers) + record.wire_bytes
+    whole = record.last_offset is None and size <= DEAD_LETTER_LIMIT
+    kept = tuple(each for each in record.headers if is_utf8(each[0])) if whole else ()
+    if whole and len(kept) < len(record.headers):
+        detail = f"{detail}; {len(record.headers) - len(kept)} left out".lstrip("; ")
     facts = {
         "reason": reason,
         "detail": detail,
@@ -28,36 +36,23 @@ def dead_letter(
         "offset": str(record.offset),
         "service": service,
         "time": (now or datetime.now(UTC)).isoformat(timespec="milliseconds"),
+        **({} if whole else _absent(record, size)),
     }
     ours = tuple((f"rollstream-dlq-{name}", value.encode()) for name, value in facts.items())
-    return Output(f"{record.topic}.dlq", record.partition, record.key, record.value, (*record.headers, *ours))
+    return Output(
+        f"{record.topic}.dlq",
+        record.partition,
+        record.key if whole else None,
+        record.value if whole else None,
+        (*kept, *ours),
+    )
 
 
-class DeadLetterLimit:
-    """Stops the service when too many of the last records were dead letters.
-
-    Then a producer or a setting is wrong, and the topic would drain into the dead-letter topic. Ask before
-    a batch's dead letters are sent. It counts in this process only: a restart begins anew.
-    """
-
-    def __init__(self, most: int, window: int) -> None:
-        self._most = most
-        self._window = window
-        self._batches: deque[tuple[int, int]] = deque()
-        self._records = 0
-        self._dead = 0
-
-    def admit(self, records: int, dead: int) -> None:
-        """Count a batch of `records`, `dead` of them dead letters; raises `StopService` above the limit."""
-        self._batches.append((records, dead))
-        self._records += records
-        self._dead += dead
-        while self._records - self._batches[0][0] >= self._window:
-            old_records, old_dead = self._batches.popleft()
-            self._records -= old_records
-            self._dead -= old_dead
-        if self._dead > self._most:
-            raise StopService(
-                f"{self._dead} of the last {self._records} records are dead letters (limit {self._most})",
-                cause="dead_letter_limit",
-            )
+def _absent(record: Record, size: int) -> Mapping[str, str]:
+    """What is told of an original that the letter does not hold."""
+    facts = {"bytes": str(size)}
+    if record.value is not None:
+        facts["sha256"] = hashlib.sha256(record.value).hexdigest()
+    if record.last_offset is not None:
+        facts["last-offset"] = str(record.last_offset)
+    return facts

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from shared.contracts.cloudevents import record_size
+
 
 @dataclass(frozen=True, slots=True)
 class Record:
@@ -11,7 +13,7 @@ class Record:
 
     `timestamp` is in milliseconds since 1970 (LogAppendTime on our topics). `fault` is None, or says in one
     word what the client library could not read, and the record is dead-lettered or stops the service:
-    `headers` (a name is not UTF-8; kept here with backslash escapes), `undecodable_batch` (its whole batch
+    `headers` (a name is not UTF-8; kept here with surrogate escapes), `undecodable_batch` (its whole batch
     cannot be decompressed, is over the contract's limits, or its records cannot be told apart: this one
     record stands for the run of offsets up to and with `last_offset`, without key, value and headers).
     `wire_bytes` is, for such a run, the batch's size as it lay on the wire. `append_time` is whether the
@@ -59,8 +61,4 @@ class Output:
 
 def size_of(record: Record | Output) -> int:
     """Bytes of key, value and headers (names and values)."""
-    size = len(record.key or b"") + len(record.value or b"")
-    for name, content in record.headers:
-        plain = name if name.isascii() else name.encode("utf-8", "surrogatepass")
-        size += len(plain) + len(content or b"")
-    return size
+    return record_size(record.key, record.value, record.headers)

@@ -25,8 +25,8 @@ async def test_a_capture_file_is_checked_by_line_path_and_rule(tmp_path: Path) -
     (tmp_path / "bad.jsonl").write_bytes(good[0] + b"{broken\n")
     assert (await shell.run("check", "good.jsonl", "--json")).json == []
     found = await shell.try_("check", "bad.jsonl", "--json")
-    assert found.code == 1 and found.json == [{"line": 2, "path": "", "rule": "no_json"}]
-    assert "line 2: event: no_json" in (await shell.try_("check", "bad.jsonl")).out
+    assert found.code == 1 and found.json == [{"line": 2, "path": "", "rule": "json"}]
+    assert "line 2: event: json (no_json)" in (await shell.try_("check", "bad.jsonl")).out
 
 
 @pytest.mark.parametrize(

@@ -101,7 +101,7 @@ async def test_every_event_has_exactly_one_outcome_and_goes_where_it_belongs(reg
     ]
     dead = await register.read(Topic.DEAD_LETTERS)
     assert [(record.key, record.value) for record in dead] == [(b"any", b"\xff{"), (b"any", None)]
-    assert dict(dead[0].headers)["rollstream-dlq-reason"] == b"not_utf8"
+    assert dict(dead[0].headers)["rollstream-dlq-reason"] == b"json"
 
 
 async def test_an_event_can_be_found_by_its_id_with_what_became_of_it(register: Register) -> None:
@@ -136,36 +136,40 @@ async def test_a_receipt_follows_the_close_and_every_later_change(register: Regi
     async with register.running():
         await register.send(captured(1))
         await register.send(event(Type.BATCH_CLOSED, batch_closed(), event_id="close"))
-        await register.settled()
+        await until(last_receipt)
         found = outputs.Receipt.model_validate(await last_receipt())
-        assert (found.received, found.missing, found.complete) == (1, [2, 3], False)
+        assert (found.received, found.missing, found.complete) == (1, [[2, 3]], False)
         await register.send(captured(3, residence__village_code="99999999"))
         await register.send(captured(2))
         await until(complete)
     found = outputs.Receipt.model_validate(await last_receipt())
-    assert (found.device, found.received, found.rejected) == (DEVICE, 3, [3])
+    assert (found.device, found.received, found.rejected) == (DEVICE, 3, [[3, 3]])
     batch = (await register.documents("capture_batches"))[BATCH]
     assert (batch["first"], batch["last"], batch["count"], batch["missing"]) == (1, 3, 3, [])
     assert batch["rejected"] == [3]
 
 
 async def test_reading_everything_again_changes_nothing_and_sends_nothing(register: Register) -> None:
-    def told(service: Running) -> list[float]:
+    async def told(service: Running, expected: list[float]) -> None:
         rejected = service.metrics.rejections.labels(reason="state")
-        dead = service.metrics.dead_letters.labels(reason="not_utf8")
+        dead = service.metrics.dead_letters.labels(reason="json")
         settled = service.metrics.records.labels(outcome="dead_lettered")
-        return [float(each._value.get()) for each in (rejected, dead, settled)]
+
+        async def counted() -> bool:
+            return [each._value.get() for each in (rejected, dead, settled)] == expected
+
+        await until(counted)
 
     async with register.running() as service:
         await register.send(*(record for record, _ in mixed()))
         await register.settled()
-        assert told(service) == [1, 1, 2]
+        await told(service, [1, 2, 2])
     stored = [await register.documents(name) for name in ("registrations", "outcomes")]
     topics = [await register.read(topic) for topic in (Topic.ACCEPTED, Topic.REJECTED, Topic.DEAD_LETTERS)]
     await register.mongo.collection("progress").delete_many({})
     async with register.running() as service:
         await register.settled()
-        assert told(service) == [0, 0, 2]
+        await told(service, [0, 0, 2])
     assert [await register.documents(name) for name in ("registrations", "outcomes")] == stored
     assert [
         await register.read(topic) for topic in (Topic.ACCEPTED, Topic.REJECTED, Topic.DEAD_LETTERS)
@@ -183,6 +187,7 @@ async def test_a_dropped_store_is_built_anew_as_it_was(register: Register) -> No
         )
         await register.settled()
         assert service.metrics.records.labels(outcome="marker")._value.get() == PARTITIONS
+        await until(register.receipts_sent)
     before = {name: await register.documents(name) for name in ("registrations", "outcomes", "epochs")}
     batches = await register.documents("capture_batches")
     accepted, receipts = await register.read(Topic.ACCEPTED), await register.read(Topic.RECEIPTS)
@@ -191,11 +196,9 @@ async def test_a_dropped_store_is_built_anew_as_it_was(register: Register) -> No
         await register.mongo.collection(name).drop()
     async with register.running():
         await register.settled()
+        await until(register.receipts_sent)
     assert {name: await register.documents(name) for name in before} == before
     again = await register.documents("capture_batches")
-    for batch in (*batches.values(), *again.values()):
-        for name in ("received", "taken"):
-            batch[name] = sorted(batch[name])
     assert again == batches
     assert await register.read(Topic.ACCEPTED) == accepted
     assert await register.read(Topic.RECEIPTS) == receipts

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, cast
 
 import pytest
 
+from services.registration.batches import Batch
 from services.registration.fold import BatchFold
 from services.registration.handler import Parts, RegistrationHandler
 from services.registration.holdings import Holding, Holdings
 from services.registration.markers import Epochs
+from services.registration.outputs import OutputBuilder
 from services.registration.rebuild import Rebuild
+from services.registration.receipts import ReceiptSender
 from services.registration.registrations import Registration
 from services.registration.store import Store
 from shared.commands.marker_reader import MarkerReader
@@ -21,12 +25,12 @@ from shared.contracts.topics import Topic
 from shared.process.errors import TransientError
 from shared.process.metrics import Metrics
 from shared.process.settings import MongoSettings
-from shared.runtime.dead_letters import DeadLetterLimit
 from shared.runtime.record import Output, Record
 from shared.store.mongo import Mongo
 from tests.kit.registration_kit import (
     PARTITIONS,
     REFERENCE,
+    REGISTER,
     REGISTRATION,
     batch_closed,
     event,
@@ -64,13 +68,30 @@ class Fakes:
             markers=MarkerReader(cast(Any, None), cast(Any, None)),
             references=cast(Any, self),
             holdings=self.holdings,
-            dead_letters=DeadLetterLimit(1000, 10_000),
             metrics=self.metrics,
         )
-        self.handler = RegistrationHandler("kh-test", PARTITIONS, parts)
+        self.handler = RegistrationHandler(REGISTER, PARTITIONS, parts)
+        self.sender = ReceiptSender(
+            parts.store,
+            cast(Any, self),
+            parts.rebuild,
+            self.holdings,
+            OutputBuilder(REGISTER, PARTITIONS),
+            cast(Any, self),
+            self.read_receipts,
+            self.metrics,
+        )
 
     async def committed(self) -> dict[int, int]:
         return {}
+
+    async def read_receipts(self) -> AsyncIterator[Record]:
+        for each in list(self.sent):
+            if each.topic == Topic.RECEIPTS:
+                yield Record(each.topic, each.partition, 0, 0, each.key, each.value, ())
+
+    async def check_all(self) -> None:
+        return
 
     async def check(self, _partitions: object) -> None:
         return
@@ -101,8 +122,16 @@ def revision(number: int, offset: int) -> Record:
 
 
 def judged(registrations: dict[str, Registration], *records: Record) -> tuple[BatchFold, list[Registration]]:
-    fold = BatchFold([incoming(each) for each in records], lambda *_: 1, lambda _: REFERENCE, PARTITIONS)
+    fold = BatchFold(
+        REGISTER, [incoming(each) for each in records], lambda *_: 1, lambda _: REFERENCE, PARTITIONS
+    )
     return fold, fold.judge(registrations, {})
+
+
+async def receipt_of(mongo: Mongo) -> dict[str, Any]:
+    found = Batch.of((await stored(mongo, "capture_batches"))[BATCH]).receipt()
+    assert found is not None
+    return found
 
 
 async def stored(mongo: Mongo, collection: str) -> dict[str, Any]:
@@ -153,32 +182,49 @@ async def test_a_paused_handler_that_wakes_up_in_mid_batch_changes_nothing(mongo
     assert list(await stored(mongo, "outcomes")) == [f"{log[3].partition}/3"]
 
 
-async def test_the_last_receipt_is_right_when_another_process_adds_while_it_is_sent(mongo: Mongo) -> None:
+async def test_a_change_while_a_receipt_is_under_way_has_a_receipt_of_its_own(mongo: Mongo) -> None:
     this, other = Fakes(mongo), Fakes(mongo)
 
-    async def interfere(outputs: Sequence[Output]) -> None:
-        if any(output.topic == Topic.RECEIPTS for output in outputs) and not other.sent:
+    async def interfere(_outputs: Sequence[Output]) -> None:
+        if not other.sent:
             await other.handler.handle([event(Type.REGISTERED, registration(capture__sequence=2))])
 
-    this.before_send = interfere
     await this.handler.handle([event(Type.BATCH_CLOSED, batch_closed(), event_id="c")])
-    assert other.receipts()[-1]["received"] == 1
+    this.before_send = interfere
+    await this.sender.send_owed()
+    await this.sender.send_owed()
+    await this.sender.send_owed()
     assert [each["received"] for each in this.receipts()] == [0, 1]
-    assert (await stored(mongo, "capture_batches"))[BATCH]["missing"] == [1, 3]
+    batch = (await stored(mongo, "capture_batches"))[BATCH]
+    assert (batch["received"], batch["missing"], batch["owed"]) == ([2], [[1, 1], [3, 3]], None)
 
 
-async def test_a_batch_tried_again_after_its_receipt_failed_sends_the_receipt(mongo: Mongo) -> None:
+async def test_of_four_who_add_to_one_batch_at_the_same_moment_nothing_is_lost(mongo: Mongo) -> None:
+    async def settle(numbers: range) -> None:
+        handler = Fakes(mongo).handler
+        for number in numbers:
+            data = registration(registration_id=f"R-{number}", capture__sequence=number)
+            await handler.handle([event(Type.REGISTERED, data)])
+
+    await asyncio.gather(*(settle(range(process, 40, 4)) for process in range(4)))
+    batch = (await stored(mongo, "capture_batches"))[BATCH]
+    assert batch["received"] == list(range(40))
+    assert len(batch["arrivals"]) == 40 * 34
+
+
+async def test_a_receipt_that_was_not_acknowledged_is_sent_at_the_next_look(mongo: Mongo) -> None:
     this = Fakes(mongo)
 
     async def away(_outputs: Sequence[Output]) -> None:
         raise TransientError("no broker answers")
 
-    log = [event(Type.BATCH_CLOSED, batch_closed(), event_id="c")]
+    await this.handler.handle([event(Type.BATCH_CLOSED, batch_closed(), event_id="c")])
     this.before_send = away
     with pytest.raises(TransientError):
-        await this.handler.handle(log)
+        await this.sender.send_owed()
     this.before_send = None
-    await this.handler.handle(log)
+    await this.sender.send_owed()
+    await this.sender.send_owed()
     assert len(this.receipts()) == 1
     assert len((await stored(mongo, "capture_batches"))[BATCH]["closes"]) == 1
 
@@ -197,5 +243,9 @@ async def test_outputs_below_the_committed_offset_are_not_sent_again(mongo: Mong
     for record in log:
         this.holdings.take(record.partition, Holding(1, 0, Epochs()))
     await this.handler.handle(log)
-    assert [output.topic for output in this.sent] == [Topic.ACCEPTED]
+    this.sent.append(OutputBuilder(REGISTER, PARTITIONS).receipt(await receipt_of(mongo)))
+    before = list(this.sent)
+    await this.sender.send_owed()
+    assert this.sent == before
+    assert [output.topic for output in this.sent] == [Topic.ACCEPTED, Topic.RECEIPTS]
     assert (await stored(mongo, "capture_batches"))[BATCH]["count"] == 3

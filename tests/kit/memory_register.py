@@ -36,7 +36,6 @@ from shared.process.errors import TransientError
 from shared.process.metrics import Metrics
 from shared.process.settings import KafkaSettings, Settings
 from shared.reference.files import MissingReference, ReferenceStore
-from shared.runtime.dead_letters import DeadLetterLimit
 from shared.runtime.outputs import Outputs
 from shared.runtime.record import Output, Record
 from shared.store.progress import ProgressStore
@@ -205,7 +204,6 @@ class MemoryRegister:
             markers=MarkerReader(commands, self._files),
             references=References(commands, self._files, metrics),
             holdings=Holdings(),
-            dead_letters=DeadLetterLimit(10_000, 10_000),
             metrics=metrics,
         )
         return RegistrationHandler(self._settings.register, PARTITIONS, parts)

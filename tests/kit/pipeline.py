@@ -166,19 +166,11 @@ class Pipeline:
         await steps.publish(self.demo)
 
     async def dump(self) -> dict[str, list[dict[str, Any]]]:
-        """Every document that operators read, by collection, in order of id.
-
-        A batch's sequences are sets, stored as arrays in the order of their arrival from many partitions.
-        """
-        found = {
+        """Every document that operators read, by collection, in order of id."""
+        return {
             name: await self.demo.mongo.collection(name).find({}).sort("_id", 1).to_list(None)
             for name in COLLECTIONS
         }
-        for batch in found["capture_batches"]:
-            for name in ("received", "taken"):
-                if name in batch:
-                    batch[name] = sorted(batch[name])
-        return found
 
     async def judged(self) -> tuple[Result, list[str]]:
         """What the reference model makes of the log, and how the pipeline differs from it."""

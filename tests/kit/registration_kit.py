@@ -2,19 +2,25 @@
 
 import json
 from copy import deepcopy
+from dataclasses import replace
 from typing import Any
 
+from services.registration.authority import Sender
 from services.registration.domain import Judgement, Reference
 from services.registration.fold import BatchFold
 from services.registration.history import Close
 from services.registration.intake import Incoming, read
 from services.registration.registrations import Registration
 from shared.contracts.cloudevents import encode
+from shared.contracts.commands import SIGNATURE_HEADER
 from shared.contracts.events import EventType
 from shared.contracts.topics import Topic, partition_for
+from shared.reference.devices import Device, sign_event
 from shared.reference.files import parse_gazetteer, parse_stations
 from shared.runtime.record import Record
+from tests.kit.command_log import key_of
 
+REGISTER = "kh-test"
 PARTITIONS = 4
 TIMESTAMP = 1_790_000_000_000
 REGISTRATION = "010203-2026-0000123"
@@ -139,19 +145,39 @@ def incoming(record: Record) -> Incoming:
     return found
 
 
+def device(name: str = DEVICE, office: str = "010203", areas: tuple[str, ...] = ("010203",)) -> Device:
+    """A row of a devices file."""
+    return Device(name, key_of(name).public_key().public_bytes_raw(), office, frozenset(areas))
+
+
+def with_devices(*devices: Device) -> Reference:
+    """The reference data of an epoch with these devices."""
+    return replace(REFERENCE, devices={each.name: each for each in devices})
+
+
+def signed(record: Record, by: str = DEVICE, register: str = REGISTER) -> Record:
+    """The record with a device's signature, whatever device it names."""
+    told = incoming(record).event
+    signature = sign_event(register, key_of(by), told.type, told.source, told.id, told.data)
+    return replace(record, headers=(*record.headers, (SIGNATURE_HEADER, signature.encode())))
+
+
 class MemoryStore:
     """Registrations and closes, kept as the documents that MongoDB would hold."""
 
-    def __init__(self) -> None:
+    def __init__(self, reference: Reference = REFERENCE) -> None:
+        self.reference = reference
+        self.senders: dict[tuple[int, int], Sender] = {}
         self.registrations: dict[str, dict[str, Any]] = {}
         self.closes: dict[str, list[Close]] = {}
 
     def settle(self, records: list[Record], epoch: int = 1) -> dict[tuple[int, int], Judgement]:
         """Judge a batch and store what it changes."""
         fold = BatchFold(
+            REGISTER,
             [incoming(record) for record in records],
             lambda _partition, _offset: epoch,
-            lambda _epoch: REFERENCE,
+            lambda _epoch: self.reference,
             PARTITIONS,
         )
         loaded = {
@@ -165,4 +191,5 @@ class MemoryStore:
             self.registrations[changed.id] = changed.document()
         for batch_id in closes:
             self.closes[batch_id] = fold.closes_of(batch_id)
+        self.senders |= fold.senders
         return fold.judgements

@@ -124,6 +124,11 @@ class Register:
         messages = [Message.of(each) for each in await self.read(Topic.COMMANDS)]
         return fold(self.settings.register, self.commands.officers_sha, messages, self.commands.resolve)
 
+    async def receipts_sent(self) -> bool:
+        """Whether every closed batch has its receipt."""
+        batches = (await self.documents("capture_batches")).values()
+        return bool(batches) and all(each["owed"] is None for each in batches)
+
     async def read(self, topic: Topic) -> list[Record]:
         """All of a topic, in order within each partition."""
         consumer = AIOKafkaConsumer(

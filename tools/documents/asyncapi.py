@@ -16,8 +16,15 @@ DEFAULT_PARTITIONS = 12
 
 _EVENTS = tuple(event.value for event in EventType)
 _MARKER = EventType.MARKER.value
+_SIGNED_BY_DEVICES = tuple(name for name in _EVENTS if name != _MARKER)
+"""What devices send, and sign where a register has adopted devices."""
 _DEAD_LETTER = "dead-letter"
 _DEAD_LETTER_HEADERS = ("reason", "detail", "topic", "partition", "offset", "service", "time")
+_ABSENT_HEADERS = {
+    "bytes": "size of what the letter does not hold: key, value and headers, or a batch on the wire",
+    "sha256": "of the value that the letter does not hold, in hex",
+    "last-offset": "of a batch that could not be read: the last offset of its run",
+}
 _LIST_HEADERS = ("roll", "version", "kind", "province", "station")
 
 MESSAGES: Mapping[Topic, tuple[str, ...]] = {
@@ -154,7 +161,12 @@ def _message(name: str) -> dict[str, Any]:
 def _headers(name: str) -> dict[str, Any]:
     """Kafka headers of a message, as a schema of their UTF-8 texts."""
     if name == _DEAD_LETTER:
-        return _object({f"rollstream-dlq-{word}": {"type": "string"} for word in _DEAD_LETTER_HEADERS})
+        always = {f"rollstream-dlq-{word}": {"type": "string"} for word in _DEAD_LETTER_HEADERS}
+        at_times = {
+            f"rollstream-dlq-{word}": {"type": "string", "description": meaning}
+            for word, meaning in _ABSENT_HEADERS.items()
+        }
+        return _object({**always, **at_times}, list(always))
     if name == "roll.list.v1":
         return _object({word: {"type": "string"} for word in _LIST_HEADERS})
     if name not in (*_EVENTS, *CommandType, *OutputType):
@@ -170,6 +182,12 @@ def _headers(name: str) -> dict[str, Any]:
     headers["content-type"] = {"const": "application/json"}
     if name in (OutputType.ACCEPTED, OutputType.CHECKED, OutputType.CLAIMS):
         headers["ce_time"] = {"type": "string", "description": "the broker's time of the event, RFC 3339"}
+    if name in _SIGNED_BY_DEVICES:
+        headers[SIGNATURE_HEADER] = {
+            "type": "string",
+            "description": "if devices are adopted: base64 of the device's Ed25519 over register, ce_type, "
+            "ce_source, ce_id, each followed by a zero byte, and the RFC 8785 form of the data",
+        }
     if name in (*CommandType, _MARKER):
         headers[OFFICER_HEADER] = {"type": "string", "description": "name of the officer who signs"}
         headers[SIGNATURE_HEADER] = {

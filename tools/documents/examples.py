@@ -173,6 +173,7 @@ def _outputs() -> dict[str, dict[str, Any]]:
             "registration_id": "010203-2026-0000124",
             "reason": "invalid",
             "errors": [{"path": "voter.identity_document.number", "rule": "pattern"}],
+            "errors_total": 1,
             "source": {"topic": "registration.events.v1", "partition": 3, "offset": 42},
         },
         OutputType.RECEIPT: {
@@ -180,9 +181,16 @@ def _outputs() -> dict[str, dict[str, Any]]:
             "device": "D-0042",
             "batch": "D-0042-20261020-1",
             "count": 19,
-            "received": 17,
-            "missing": [4, 11],
-            "rejected": [18],
+            "received": 16,
+            "missing_count": 3,
+            "missing": [[4, 5], [11, 11]],
+            "rejected_count": 1,
+            "rejected": [[18, 18]],
+            "content": identity.batch_content(
+                (sequence, identity.sha256_hex(f"capture {sequence}".encode()))
+                for sequence in range(19)
+                if sequence not in (4, 5, 11)
+            ),
             "complete": False,
         },
     }

@@ -5,6 +5,7 @@ from typing import Any
 
 from shared.contracts import identity
 from shared.contracts.commands import CommandType
+from shared.contracts.events import EventType
 from shared.contracts.topics import murmur2, partition_for
 from shared.crypto import merkle, signing
 from tools.documents.examples import (
@@ -32,6 +33,7 @@ def vectors() -> dict[str, Any]:
         "test_key": _key(),
         "digest": _digests(),
         "claim_id": _claims(),
+        "events": _events(),
         "commands": _commands(),
         "merkle": _tree(),
         "lists": {name: payload for name, payload in examples().items() if name.startswith("roll.")},
@@ -78,6 +80,43 @@ def _claims() -> list[dict[str, Any]]:
         {"of": [first, second], "hashed": pair.decode(), "claim_id": identity.claim_id(first, second)}
         for first, second in ((one, other), (other, one))
     ]
+
+
+def _events() -> dict[str, Any]:
+    """Two captures as a device sends them, and the content of a receipt for both."""
+    source = "capture/D-0042"
+    events: list[dict[str, Any]] = []
+    arrivals: list[tuple[int, str]] = []
+    for ce_type, ce_id, sequence in (
+        (EventType.REGISTERED, "D-0042-17", 17),
+        (EventType.REMOVED, "D-0042-18", 18),
+    ):
+        data = examples()[ce_type]
+        signed = identity.event_signing_bytes(REGISTER, ce_type, source, ce_id, data)
+        content = identity.arrival_hash(REGISTER, ce_type, ce_id, data) or ""
+        arrivals.append((sequence, content))
+        events.append(
+            {
+                "ce_type": ce_type.value,
+                "ce_source": source,
+                "ce_id": ce_id,
+                "data": data,
+                "data_sha256": identity.data_hash(ce_type, data),
+                "signed_bytes_hex": signed.hex(),
+                "signature_base64": signing.encode_signature(test_key().sign(signed)),
+                "sequence": sequence,
+                "arrival_sha256": content,
+            }
+        )
+    return {
+        "about": (
+            "Signed with the test key, as if it were the device's. By data_sha256 a resend is known; "
+            "arrival_sha256 is what a receipt's content is made of."
+        ),
+        "register": REGISTER,
+        "events": events,
+        "receipt_content": identity.batch_content(arrivals),
+    }
 
 
 def _commands() -> dict[str, Any]:

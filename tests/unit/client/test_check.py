@@ -39,12 +39,12 @@ def test_each_breach_is_told_with_its_line_path_and_rule() -> None:
         line(Type.REGISTERED, registration(), specversion="0.3"),
         b'{"raw": {}}\n',
     ) == [
-        Finding(1, "", "no_json"),
-        Finding(2, "voter.sex", "enum", ("female", "male")),
+        Finding(1, "", "json", detail="no_json"),
         Finding(2, "capture.sequence", "range"),
+        Finding(2, "voter.sex", "enum", ("female", "male")),
         Finding(3, "", "unknown_type"),
         Finding(4, "voter.date_of_birth", "implausible_birth_date"),
-        Finding(5, "", "specversion"),
+        Finding(5, "", "envelope", detail="specversion"),
         Finding(6, "", "wrapped"),
     ]
 
@@ -72,7 +72,7 @@ def test_a_wrapped_record_is_checked_as_it_would_be_sent() -> None:
     assert not found(wrap(ProducerRecord(whole.key, whole.value, headers)))
     assert found(wrap(ProducerRecord(None, whole.value, headers)))[0].rule == "key_mismatch"
     assert found(wrap(ProducerRecord(whole.key, whole.value, ((b"\xff", b""), *headers)))) == [
-        Finding(1, "", "headers")
+        Finding(1, "", "headers", detail="a name is not UTF-8")
     ]
 
 

@@ -17,7 +17,6 @@ from shared.contracts.topics import Topic
 from shared.process.errors import StoreRolledBack
 from shared.process.metrics import Metrics
 from shared.reference.files import ReferenceStore
-from shared.runtime.dead_letters import DeadLetterLimit
 from shared.runtime.outputs import Outputs
 from shared.runtime.record import Output, Record
 from shared.store.progress import COLLECTION, ProgressStore
@@ -92,14 +91,13 @@ def handler_on(
             markers=MarkerReader(cast(CommandFeed, None), cast(ReferenceStore, None)),
             references=cast(References, _References()),
             holdings=Holdings(),
-            dead_letters=DeadLetterLimit(10, 10),
             metrics=metrics,
         ),
     )
 
 
 FIRST = event(EventType.REGISTERED, registration(), event_id="e-0")
-CALLS = 11
+CALLS = 9
 """Of the store, in a batch; beyond them nothing is dropped."""
 SECOND = event(EventType.CORRECTED, registration(revision=2), event_id="e-1", offset=1)
 

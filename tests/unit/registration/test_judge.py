@@ -308,7 +308,7 @@ def test_a_batch_is_closed_200_times_at_most() -> None:
 
 
 def test_an_empty_batch_may_be_closed() -> None:
-    empty = event(Type.BATCH_CLOSED, batch_closed(first_sequence=0, last_sequence=-1, count=0))
+    empty = event(Type.BATCH_CLOSED, batch_closed(first_sequence=1, last_sequence=0, count=0))
     assert isinstance(last(empty), Closed)
 
 

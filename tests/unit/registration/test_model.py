@@ -11,7 +11,7 @@ from typing import NamedTuple
 import pytest
 
 from client.wire import to_record
-from services.registration.batches import BatchChanges, receipt
+from services.registration.batches import Batch, BatchChanges
 from services.registration.domain import Accepted, Reference, Rejected
 from services.registration.fold import BatchFold
 from services.registration.intake import DeadLetter, Incoming, read
@@ -119,6 +119,7 @@ def settle(builder: LogBuilder, stream: Stream) -> dict[tuple[int, int], Settled
                 results[record.partition, record.offset] = Ended(signed.marker)
                 epochs[record.partition].end(signed.marker.epoch, record.offset)
     batch = BatchFold(
+        REGISTER,
         [each for each in incoming.values() if isinstance(each, Incoming) and not each.is_marker],
         lambda partition, offset: epochs[partition].of(offset),
         lambda _epoch: reference,
@@ -183,17 +184,15 @@ def test_accepted_and_rejected_records_have_the_reference_models_bytes(judged: J
 
 
 def test_receipts_are_the_reference_models(judged: Judged) -> None:
-    changes = BatchChanges()
+    changes = BatchChanges(REGISTER)
     for each in judged.settled.values():
         if each.incoming is not None and not isinstance(each.result, DeadLetter | Ended | Repeated | Void):
-            changes.note(each.incoming, each.result, answer=True)
+            changes.note(each.incoming, each.result, proven=True, new=True)
     found = {}
     for batch_id, change in changes.by_id.items():
-        closes = [close.document() for close in change.closes]
-        sent = receipt(
-            {"_id": batch_id, "received": change.received, "taken": change.taken, "closes": closes}
-        )
-        if sent is not None:
+        batch = Batch(batch_id, 0)
+        batch.add(change)
+        if (sent := batch.receipt()) is not None:
             found[batch_id] = sent
     assert len(found) > 10
     assert found == judged.model.receipts

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from shared.contracts import commands, events
 from shared.contracts.commands import CommandType
 from shared.contracts.events import EventType
+from shared.contracts.fields import RULES
 from tools.documents.examples import examples
 
 _EXAMPLES = examples()
-_MISSING = object()
+MISSING = object()
 _ID = "x" * 65
 
 
@@ -25,7 +26,7 @@ def changed(name: str, path: str, value: Any) -> Any:
     *way, last = path.split(".")
     for step in way:
         parent = parent[step]
-    if value is _MISSING:
+    if value is MISSING:
         del parent[last]
     else:
         parent[last] = value
@@ -51,7 +52,7 @@ def test_data_that_is_no_object_is_told_at_the_whole(data: Any) -> None:
 @pytest.mark.parametrize(
     ("path", "value", "rule"),
     [
-        ("registration_id", _MISSING, "missing"),
+        ("registration_id", MISSING, "missing"),
         ("registration_id", None, "type"),
         ("registration_id", 7, "type"),
         ("registration_id", "", "pattern"),
@@ -65,7 +66,7 @@ def test_data_that_is_no_object_is_told_at_the_whole(data: Any) -> None:
         ("revision", "1", "type"),
         ("revision", True, "type"),
         ("revision", 1.0, "type"),
-        ("voter", _MISSING, "missing"),
+        ("voter", MISSING, "missing"),
         ("voter", [], "type"),
         ("voter.family_name", None, "type"),
         ("voter.family_name", {}, "name_in_no_script"),
@@ -85,14 +86,14 @@ def test_data_that_is_no_object_is_told_at_the_whole(data: Any) -> None:
         ("voter.identity_document.kind", "library_card", "enum"),
         ("voter.identity_document.number", "", "pattern"),
         ("voter.identity_document.number", "1" * 33, "pattern"),
-        ("voter.identity_document.number", _MISSING, "missing"),
+        ("voter.identity_document.number", MISSING, "missing"),
         ("voter.phone", "12345", "pattern"),
         ("voter.phone", "call me", "pattern"),
         ("residence.village_code", "0102030", "pattern"),
         ("residence.village_code", "០១០២០៣", "pattern"),
         ("residence.village_code", 1020304, "type"),
         ("polling_station", "", "pattern"),
-        ("capture.office", _MISSING, "missing"),
+        ("capture.office", MISSING, "missing"),
         ("capture.device", _ID, "pattern"),
         ("capture.operator", "O P", "pattern"),
         ("capture.batch", None, "type"),
@@ -122,14 +123,14 @@ def test_a_field_that_breaks_its_rule_is_told_by_its_path_and_rule(path: str, va
         ("voter.date_of_birth", "១៩៩០-០៤-១២"),
         ("voter.date_of_birth", "2000-02-29"),
         ("voter.identity_document", None),
-        ("voter.identity_document", _MISSING),
+        ("voter.identity_document", MISSING),
         ("voter.identity_document.number", "០១០ 203/A-4."),
         ("voter.phone", "+855 (0)12 345-678"),
         ("voter.phone", "០១២៣៤៥៦៧៨"),
         ("residence.village_code", "010203"),
-        ("polling_station", _MISSING),
+        ("polling_station", MISSING),
         ("capture.sequence", 0),
-        ("capture.sequence", 99_999),
+        ("capture.sequence", 9_999),
         ("capture.captured_at", "2026-10-20T08:15:00.123456789Z"),
         ("capture.captured_at", "2026-10-20T08:15:00-11:30"),
     ],
@@ -172,12 +173,13 @@ def test_a_removal_has_no_voter_and_one_of_five_reasons() -> None:
     [
         (0, 18, 19, None),
         (5, 4, 0, None),
-        (0, -1, 0, None),
+        (9_999, 9_999, 1, None),
+        (0, -1, 0, ("last_sequence", "range")),
         (0, 18, 18, ("count", "count")),
         (5, 3, -1, ("count", "range")),
-        (0, 99_999, 100_000, None),
+        (0, 9_999, 10_000, None),
         (-1, 0, 2, ("first_sequence", "range")),
-        (99_999, 100_000, 2, ("last_sequence", "range")),
+        (9_999, 10_000, 2, ("last_sequence", "range")),
     ],
 )
 def test_a_batchs_count_adds_up(first: int, last: int, count: int, expected: tuple[str, str] | None) -> None:
@@ -191,6 +193,48 @@ def test_a_batchs_count_adds_up(first: int, last: int, count: int, expected: tup
         events.parse(EventType.BATCH_CLOSED, data)
     else:
         assert errors_of(EventType.BATCH_CLOSED, data) == [expected]
+
+
+def test_a_captures_sequence_is_0_to_9_999() -> None:
+    for sequence in (0, 9_999):
+        events.parse(EventType.REGISTERED, changed(EventType.REGISTERED, "capture.sequence", sequence))
+    for sequence in (-1, 10_000):
+        broken = changed(EventType.REGISTERED, "capture.sequence", sequence)
+        assert errors_of(EventType.REGISTERED, broken) == [("capture.sequence", "range")]
+
+
+def test_each_breach_is_told_once_in_order_of_path_and_rule() -> None:
+    data = {"zz": 1, "aa": 2, "voter": {"x": 1, "y": 2}, **{f"f{number}": 0 for number in range(3_000)}}
+    told = errors_of(EventType.REGISTERED, data)
+    assert told == sorted(set(told))
+    assert [each for each in told if each[1] == "unknown_field"] == [
+        ("", "unknown_field"),
+        ("voter", "unknown_field"),
+    ]
+
+
+@given(
+    name=st.sampled_from(list(events.MODELS)),
+    value=st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3) | st.just(MISSING),
+        lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=2), inner, max_size=2),
+        max_leaves=4,
+    ),
+    data=st.data(),
+)
+def test_every_rule_is_a_word_of_the_published_list(name: str, value: Any, data: st.DataObject) -> None:
+    path = data.draw(st.sampled_from(sorted(_paths_of(_EXAMPLES[name]))))
+    try:
+        events.parse(name, changed(name, path, value))
+    except events.InvalidData as invalid:
+        assert {error["rule"] for error in invalid.errors} <= RULES.keys()
+
+
+def _paths_of(value: Any, before: str = "") -> set[str]:
+    if not isinstance(value, dict):
+        return set()
+    names = {f"{before}{name}" for name in value}
+    return names.union(*(_paths_of(item, f"{before}{name}.") for name, item in value.items()))
 
 
 _TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20).map(lambda text: "QXCANARY" + text)

@@ -39,17 +39,14 @@ _REFUSED = [
     (b'{"\\u001f": 1}', "control_character"),
     (b'"a\nb"', "control_character"),
     (b'"\\n"', "control_character"),
-    (b'"\x7f"', "control_character"),
-    ('"\x9f"'.encode(), "control_character"),
-    (b'"\\u0085"', "control_character"),
     (b"[" * (MAX_DEPTH + 1) + b"]" * (MAX_DEPTH + 1), "too_deep"),
-    (b'{"a":' * 60 + b"1" + b"}" * 60, "too_deep"),
+    (b'{"a":' * 65 + b"1" + b"}" * 65, "too_deep"),
     (b"[" * 60_000, "too_deep"),
     (b"[" * 900, "too_deep"),
     (b"[" * (MAX_DEPTH + 1), "too_deep"),
     (b"[" * MAX_DEPTH, "no_json"),
     (b'"' + b"\\" * 60_001, "no_json"),
-    (b'["' + b'\\"' * 30_000 + b"[" * 60, "no_json"),
+    (b'["' + b'\\"' * 30_000 + b"[" * 90, "no_json"),
 ]
 
 
@@ -68,9 +65,10 @@ def test_what_has_two_meanings_or_none_is_refused_with_its_code(raw: bytes, code
         (b'"\\"\\\\\\/"', '"\\/'),
         ('{"km": "សុខ\u200ba"}'.encode(), {"km": "សុខ\u200ba"}),
         (b"[" * MAX_DEPTH + b"]" * MAX_DEPTH, None),
-        (b'["' + b"[{" * 40 + b'\\"[", []]', ["[{" * 40 + '"[', []]),
+        (b'["' + b"[{" * 80 + b'\\"[", []]', ["[{" * 80 + '"[', []]),
         (b"[" + b"[]," * 99 + b"[]]", [[]] * 100),
         (b"9" * 300, int("9" * 300)),
+        ('"\x7f\x9f\\u0085"'.encode(), "\x7f\x9f\x85"),
     ],
 )
 def test_plain_json_is_read(raw: bytes, value: Any) -> None:

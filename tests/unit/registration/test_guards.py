@@ -1,0 +1,128 @@
+"""Each guard of the handler, and what would go wrong without it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from services.registration.store import BATCHES, REGISTRATIONS
+from shared.contracts.events import EventType
+from shared.contracts.topics import Topic
+from shared.process.errors import NotYet, StoreRolledBack, TransientError
+from shared.runtime.record import Output, Record
+from tests.kit.memory_mongo import MemoryMongo
+from tests.kit.registration_kit import event, raw, registration
+from tests.unit.registration.test_dropped_store import FIRST, SECOND, MemoryOutputs, handler_on
+
+
+class RefusingOutputs(MemoryOutputs):
+    """Refuses the first sends, as a broker that is away."""
+
+    def __init__(self, refusals: int) -> None:
+        super().__init__()
+        self.refusals = refusals
+
+    async def send(self, outputs: Sequence[Output]) -> None:
+        if self.refusals:
+            self.refusals -= 1
+            raise TransientError("outputs not acknowledged")
+        await super().send(outputs)
+
+
+class OvertakenMongo(MemoryMongo):
+    """Another process stores the registrations first, once, and then the database is dropped."""
+
+    overtaken = False
+
+    async def write(self, collection: str, writes: Sequence[Any]) -> frozenset[int]:
+        if collection == REGISTRATIONS and self.overtaken:
+            self.overtaken = False
+            self.collections.clear()
+            return frozenset(range(len(writes)))
+        return await super().write(collection, writes)
+
+
+async def test_what_is_tried_again_is_counted_once() -> None:
+    outputs = RefusingOutputs(3)
+    handler = handler_on(MemoryMongo(), outputs)
+    letter = raw(b"{")
+    rejected = event(EventType.CORRECTED, registration(), offset=1, partition=letter.partition)
+    await handler.assigned({letter.partition: None})
+    for _ in range(3):
+        with pytest.raises(TransientError):
+            await handler.handle([letter, rejected])
+    await handler.handle([letter, rejected])
+    metrics = handler._parts.metrics
+    assert metrics.dead_letters.labels(reason="json")._value.get() == 1
+    assert metrics.records.labels(outcome="dead_lettered")._value.get() == 1
+    assert metrics.records.labels(outcome="rejected")._value.get() == 1
+
+
+async def test_a_store_that_is_dropped_while_another_process_overtakes_rejects_nobody() -> None:
+    mongo, outputs = OvertakenMongo(), MemoryOutputs()
+    handler = handler_on(mongo, outputs)
+    await handler.assigned({FIRST.partition: None})
+    await handler.handle([FIRST])
+    sent = list(outputs.sent)
+    mongo.overtaken = True
+    with pytest.raises(StoreRolledBack):
+        await handler.handle([SECOND])
+    assert outputs.sent == sent
+    assert not any(mongo.dump().values())
+
+
+async def test_a_batch_of_partitions_that_were_given_up_has_no_effect() -> None:
+    mongo, outputs = MemoryMongo(), MemoryOutputs()
+    handler = handler_on(mongo, outputs)
+    await handler.assigned({FIRST.partition: None})
+    await handler.revoked([FIRST.partition])
+    with pytest.raises(NotYet):
+        await handler.handle([FIRST])
+    assert outputs.sent == []
+    assert set(mongo.dump()) == {"progress"} | {name for name in mongo.dump() if not mongo.dump()[name]}
+
+
+async def test_a_batch_that_cannot_be_read_is_one_outcome_and_one_dead_letter_for_its_run() -> None:
+    mongo, outputs = MemoryMongo(), MemoryOutputs()
+    handler = handler_on(mongo, outputs)
+    run = Record(Topic.EVENTS.value, 2, 7, 1, None, None, (), "undecodable_batch", 106, 9_000)
+    following = event(EventType.CORRECTED, registration(), offset=107, partition=2)
+    await handler.assigned({2: None})
+    await handler.handle([run])
+    assert handler._parts.holdings.all()[2].position == 107
+    await handler.handle([following])
+    outcomes = {each["_id"]: each for each in mongo.dump()["outcomes"]}
+    assert set(outcomes) == {"2/7", "2/107"}
+    assert outcomes["2/7"]["reason"] == "undecodable_batch"
+    assert outcomes["2/7"]["last_offset"] == 106
+    [letter] = [each for each in outputs.sent if each.topic == Topic.DEAD_LETTERS]
+    headers = dict(letter.headers)
+    assert (letter.partition, letter.key, letter.value) == (2, None, None)
+    assert headers["rollstream-dlq-last-offset"] == b"106"
+    assert headers["rollstream-dlq-bytes"] == b"9000"
+    assert "rollstream-dlq-sha256" not in headers
+
+
+async def test_hundreds_of_subjects_are_judged_in_slices_and_each_in_its_order() -> None:
+    mongo, outputs = MemoryMongo(), MemoryOutputs()
+    handler = handler_on(mongo, outputs)
+    records: list[Record] = []
+    for number in range(300):
+        data = {"registration_id": f"R-{number}", "residence__village_code": "01020304"}
+        for revision, event_type in ((1, EventType.REGISTERED), (2, EventType.CORRECTED)):
+            record = event(event_type, registration(revision=revision, **data), event_id=f"e-{revision}")
+            records.append(record)
+    batch = [
+        Record(**{**{name: getattr(each, name) for name in each.__dataclass_fields__}, "offset": at})
+        for at, each in enumerate(sorted(records, key=lambda each: each.headers))
+    ]
+    await handler.assigned(dict.fromkeys(range(4)))
+    await handler.handle(batch)
+    stored = mongo.dump()[REGISTRATIONS]
+    assert len(stored) == 300
+    assert all(
+        [each["type"] for each in one["history"]] == [EventType.REGISTERED, EventType.CORRECTED]
+        for one in stored
+    )
+    assert len([each for each in outputs.sent if each.topic == Topic.ACCEPTED]) == 600
+    assert len(mongo.dump()[BATCHES]) == 1
