@@ -51,6 +51,7 @@ OF_FAULTS = {
     "rollstream_waiting",
     "rollstream_service_stopped",
     "rollstream_unread_records",
+    "rollstream_receipts_owed",
 }
 """What moves only when something is wrong, or is told by the lag already."""
 

@@ -190,9 +190,9 @@ def test_alerts_and_dashboard_use_only_metrics_and_labels_that_exist(where: str,
     assert {*groups, *matchers} <= known, where
 
 
-def test_there_are_six_alerts_and_operations_says_what_to_do_about_each() -> None:
+def test_there_are_few_alerts_and_operations_says_what_to_do_about_each() -> None:
     operations = (ROOT / "docs/operations.md").read_text()
-    assert len(ALERTS) == 6
+    assert len(ALERTS) <= 8  # one a cause
     for rule in ALERTS:
         assert re.search(rf"^### {rule['alert']}$", operations, re.MULTILINE)
         assert rule["annotations"]["runbook"] == f"docs/operations.md#{rule['alert'].lower()}"
