@@ -127,7 +127,11 @@ async def _batches(mongo: Mongo, wanted: str) -> list[dict[str, Any]]:
 
 
 def _batch(document: Mapping[str, Any]) -> dict[str, Any]:
-    kept = {name: value for name, value in document.items() if name not in ("arrivals", "owed", "state", "partition")}
+    kept = {
+        name: value
+        for name, value in document.items()
+        if name not in ("arrivals", "owed", "state", "partition")
+    }
     return {**kept, "received_count": len(document.get("received") or ())}
 
 

@@ -1,17 +1,14 @@
 """The reference data that an epoch's events are judged by."""
 
 import asyncio
-from typing import cast
 
 from services.registration.domain import Reference
 from shared.commands.feed import CommandFeed
-from shared.contracts.commands import ReferenceKind
 from shared.process.errors import NotYet
 from shared.process.metrics import Metrics
 from shared.reference.files import MissingReference, ReferenceStore
 
 _LOOK_EVERY_S = 0.5
-_DEVICES = cast(ReferenceKind, "devices")
 
 
 class References:
@@ -60,7 +57,7 @@ class References:
         self._show(None)
         gazetteer = state.reference_for_epoch("gazetteer", epoch)
         stations = state.reference_for_epoch("stations", epoch)
-        devices = state.reference_for_epoch(_DEVICES, epoch) if _DEVICES in state.adoptions else None
+        devices = state.reference_for_epoch("devices", epoch)
         if not state.ready_for_epoch(epoch) or gazetteer is None or stations is None:
             raise NotYet(f"waiting for the reference data of epoch {epoch}")
         try:
