@@ -215,7 +215,7 @@ class MemoryRegister:
         self, feed: MemoryFeed, handler: RegistrationHandler, topic: list[list[Record]]
     ) -> None:
         positions = dict(await handler.assigned(self._settled))
-        while any(positions[number] < len(topic[number]) for number in positions):
+        while _left(topic, positions):
             for _ in range(self.dice.choice([0, 1, 3, 40])):
                 feed.fold_one()
             if feed.at_end and feed.state.missing_kinds():
@@ -231,7 +231,7 @@ class MemoryRegister:
             if self.dice.random() < 0.2:  # the offsets were not committed: the same again
                 await handler.handle(batch)
             for record in batch:
-                positions[record.partition] = record.offset + 1
+                positions[record.partition] = _after(record)
         self._settled.update(positions)
 
     def _batch(self, topic: list[list[Record]], positions: Mapping[int, int]) -> list[Record]:
@@ -240,7 +240,7 @@ class MemoryRegister:
         return [
             record
             for number, size in sizes.items()
-            for record in topic[number][positions[number] : positions[number] + size]
+            for record in [each for each in topic[number] if each.offset >= positions[number]][:size]
         ]
 
     async def _settle_publisher(self) -> None:
@@ -255,14 +255,14 @@ class MemoryRegister:
         handler = PublisherHandler(roll, editions, finalisers[0], markers, progress, metrics)
         topic = [self._checked(number) for number in range(PARTITIONS)]
         positions = dict(await handler.assigned(dict.fromkeys(range(PARTITIONS))))
-        while any(positions[number] < len(topic[number]) for number in positions) or not feed.at_end:
+        while _left(topic, positions) or not feed.at_end:
             for _ in range(self.dice.choice([0, 1, 3, 40])):
                 feed.fold_one()
             batch = self._batch(topic, positions)
             if batch:
                 await handler.handle(batch)
             for record in batch:
-                positions[record.partition] = record.offset + 1
+                positions[record.partition] = _after(record)
             if self.dice.random() < 0.3:
                 await _judge(finalisers)
         await _judge(finalisers)
@@ -329,17 +329,32 @@ def _claims_by_source(claims: Iterable[SeenClaim]) -> dict[tuple[str, str, int],
 
 
 def _of_partition(events: Iterable[LogRecord], partition: int) -> list[Record]:
-    return [
-        Record(
-            Topic.EVENTS.value,
-            partition,
-            each.offset,
-            each.timestamp,
-            each.key,
-            each.value,
-            each.headers,
-            each.fault,
-        )
-        for each in events
-        if each.partition == partition
-    ]
+    """The records as the runtime reads them: names of headers that are not UTF-8 have escapes."""
+    records = []
+    for each in events:
+        if each.partition == partition:
+            names = [name.encode("utf-8", "surrogateescape") for name, _ in each.headers]
+            read = [name.decode("utf-8", "backslashreplace") for name in names]
+            spoilt = any(name.encode() != raw for name, raw in zip(read, names, strict=True))
+            records.append(
+                Record(
+                    Topic.EVENTS.value,
+                    partition,
+                    each.offset,
+                    each.timestamp,
+                    each.key,
+                    each.value,
+                    tuple(zip(read, (content for _, content in each.headers), strict=True)),
+                    "headers" if spoilt else each.fault,
+                    each.last_offset,
+                )
+            )
+    return records
+
+
+def _after(record: Record) -> int:
+    return (record.offset if record.last_offset is None else record.last_offset) + 1
+
+
+def _left(topic: Iterable[list[Record]], positions: Mapping[int, int]) -> bool:
+    return any(records and _after(records[-1]) > positions[records[-1].partition] for records in topic)
