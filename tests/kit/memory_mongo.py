@@ -150,7 +150,6 @@ def _agrees(value: Any, asked: Any) -> bool:
     tests: dict[str, Callable[[Any], bool]] = {
         "$gt": lambda bound: value > bound,
         "$lt": lambda bound: value < bound,
-        "$gt": lambda bound: value > bound,
         "$lte": lambda bound: value <= bound,
         "$gte": lambda bound: value >= bound,
         "$in": lambda bound: value in bound,

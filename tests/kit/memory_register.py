@@ -5,7 +5,7 @@ are drawn by dice; matching is not run, its claims are given. What comes out is 
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any, cast
@@ -20,7 +20,9 @@ from services.publisher.manifests import verified
 from services.publisher.store import RollStore
 from services.registration.handler import Parts, RegistrationHandler
 from services.registration.holdings import Holdings
+from services.registration.outputs import OutputBuilder
 from services.registration.rebuild import Rebuild
+from services.registration.receipts import ReceiptSender
 from services.registration.references import References
 from services.registration.store import Store
 from shared.commands.feed import CommandFeed
@@ -173,7 +175,7 @@ class MemoryRegister:
         """Registration settles the whole log, publisher what comes of it; then all commands are known."""
         feed = self._feed()
         events = [_of_partition(self.history.log.events, number) for number in range(PARTITIONS)]
-        await self._settle(feed, self._registration(feed), events)
+        await self._settle(feed, events)
         await self._settle_publisher()
 
     async def run_half(self) -> None:
@@ -181,7 +183,7 @@ class MemoryRegister:
         feed = self._feed()
         events = [_of_partition(self.history.log.events, number) for number in range(PARTITIONS)]
         some = [records[: self.dice.randint(0, len(records))] for records in events]
-        await self._settle(feed, self._registration(feed), some)
+        await self._settle(feed, some)
 
     async def run_again(self) -> None:
         """The store is lost: everything is settled anew, and nothing that was sent is sent again."""
@@ -192,7 +194,7 @@ class MemoryRegister:
         log = self.history.log
         return MemoryFeed(log.register, log.founding, log.commands, self._files)
 
-    def _registration(self, feed: MemoryFeed) -> RegistrationHandler:
+    def _registration(self, feed: MemoryFeed) -> tuple[RegistrationHandler, ReceiptSender]:
         mongo, metrics = self.mongo.as_mongo(), Metrics("registration")
         commands = cast(CommandFeed, feed)
         progress = ProgressStore(mongo, "registration", Topic.EVENTS.value, _first_records)
@@ -206,14 +208,28 @@ class MemoryRegister:
             holdings=Holdings(),
             metrics=metrics,
         )
-        return RegistrationHandler(self._settings.register, PARTITIONS, parts)
+        sender = ReceiptSender(
+            parts.store,
+            progress,
+            parts.rebuild,
+            parts.holdings,
+            OutputBuilder(self._settings.register, PARTITIONS),
+            parts.outputs,
+            self._receipts,
+            metrics,
+        )
+        return RegistrationHandler(self._settings.register, PARTITIONS, parts), sender
+
+    async def _receipts(self) -> AsyncIterator[Record]:
+        for partition in range(PARTITIONS):
+            for record in self.topics.of(Topic.RECEIPTS, partition):
+                yield record
 
     async def _committed(self) -> dict[int, int]:
         return {partition: offset or 0 for partition, offset in self._settled.items()}
 
-    async def _settle(
-        self, feed: MemoryFeed, handler: RegistrationHandler, topic: list[list[Record]]
-    ) -> None:
+    async def _settle(self, feed: MemoryFeed, topic: list[list[Record]]) -> None:
+        handler, sender = self._registration(feed)
         positions = dict(await handler.assigned(self._settled))
         while _left(topic, positions):
             for _ in range(self.dice.choice([0, 1, 3, 40])):
@@ -232,7 +248,10 @@ class MemoryRegister:
                 await handler.handle(batch)
             for record in batch:
                 positions[record.partition] = _after(record)
+            if self.dice.random() < 0.3:
+                await sender.send_owed()
         self._settled.update(positions)
+        await sender.send_owed()
 
     def _batch(self, topic: list[list[Record]], positions: Mapping[int, int]) -> list[Record]:
         chosen = self.dice.sample(range(PARTITIONS), self.dice.randint(1, PARTITIONS))
@@ -305,7 +324,7 @@ class MemoryRegister:
                 value = canonical({**told, "claims": claims})
                 headers = (("ce_type", OutputType.CHECKED.encode()),)
             records.append(
-                Record(Topic.CHECKED.value, partition, len(records), 0, record.key, value, headers)
+                Record(Topic.CHECKED.value, partition, len(records), LATER, record.key, value, headers)
             )
         return records
 
