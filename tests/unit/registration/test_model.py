@@ -21,10 +21,13 @@ from services.registration.outputs import OutputBuilder
 from services.registration.registrations import Registration
 from shared.commands.fold import fold
 from shared.commands.markers import counts, read_marker
+from shared.contracts.cloudevents import is_utf8
 from shared.contracts.topics import Topic, partition_for
+from shared.reference.devices import parse_devices
 from shared.reference.files import parse_gazetteer, parse_stations
 from shared.reference.gazetteer_export import export_gazetteer
 from shared.runtime.record import Record
+from simulator.files import devices_json
 from simulator.stream import Stream, generate_stream
 from tests.kit.memory_register import messages_of
 from tests.reference import commands, outcomes
@@ -55,20 +58,26 @@ def stations_csv(stream: Stream) -> bytes:
     return text.getvalue().encode()
 
 
+def devices_of(stream: Stream) -> bytes | None:
+    """The devices file of a stream with signatures."""
+    return devices_json(stream).encode() if stream.devices else None
+
+
 def as_read(raw_headers: tuple[tuple[bytes, bytes | None], ...]) -> tuple[Headers, bool]:
     """Headers as the runtime reads them, and whether a name was none."""
-    headers = tuple((name.decode("utf-8", "backslashreplace"), content) for name, content in raw_headers)
-    spoilt = any(name.encode() != raw for (name, _), (raw, _) in zip(headers, raw_headers, strict=True))
-    return headers, spoilt
+    headers = tuple((name.decode("utf-8", "surrogateescape"), content) for name, content in raw_headers)
+    return headers, not all(is_utf8(name) for name, _ in headers)
 
 
 def log_of(stream: Stream) -> tuple[LogBuilder, list[tuple[int, int]]]:
-    """The stream on the topic, with a cut-off in the middle."""
-    builder = LogBuilder(partitions=PARTITIONS).found(stations_csv(stream).decode(), GAZETTEER.decode())
+    """The stream on the topic, with a cut-off behind its first epoch."""
+    builder = LogBuilder(partitions=PARTITIONS).found(
+        stations_csv(stream).decode(), GAZETTEER.decode(), devices=devices_of(stream)
+    )
     lines: list[tuple[int, int]] = []
     offsets: Counter[int] = Counter()
     for number, line in enumerate(stream.lines):
-        if number == len(stream.lines) // 2:
+        if number == stream.first_epoch:
             builder.cut_off(1)
             offsets.update(range(PARTITIONS))
         sent = to_record(line)
@@ -88,7 +97,12 @@ def settle(builder: LogBuilder, stream: Stream) -> dict[tuple[int, int], Settled
     """All records in one batch, as the handler would."""
     messages = messages_of(builder.commands)
     state = fold(REGISTER, builder.founding, messages, lambda _kind, sha256: builder.files[sha256])
-    reference = Reference(parse_gazetteer(GAZETTEER), parse_stations(stations_csv(stream)))
+    devices = devices_of(stream)
+    reference = Reference(
+        parse_gazetteer(GAZETTEER),
+        parse_stations(stations_csv(stream)),
+        None if devices is None else parse_devices(devices),
+    )
     records = [
         Record(
             Topic.EVENTS.value,
@@ -134,13 +148,18 @@ def settle(builder: LogBuilder, stream: Stream) -> dict[tuple[int, int], Settled
     for record in records:
         place = record.partition, record.offset
         found = incoming[place]
-        settled[place] = Settled(record, found if isinstance(found, Incoming) else None, results[place])
+        proven = place in batch.senders and batch.senders[place].proven
+        settled[place] = Settled(
+            record, found if isinstance(found, Incoming) else None, results[place], proven
+        )
     return settled
 
 
-@pytest.fixture(scope="module")
-def judged() -> Judged:
-    stream = generate_stream(events=5_000, seed=11, partitions=PARTITIONS)
+@pytest.fixture(scope="module", params=[None, REGISTER], ids=["without devices", "with devices"])
+def judged(request: pytest.FixtureRequest) -> Judged:
+    stream = generate_stream(
+        events=5_000, seed=11, partitions=PARTITIONS, register=request.param, cut_off=True
+    )
     builder, lines = log_of(stream)
     history = commands.fold(REGISTER, builder.founding, builder.commands, builder.files)
     return Judged(stream, lines, settle(builder, stream), outcomes.judge(builder.log(), history))
@@ -159,6 +178,8 @@ def test_the_service_agrees_with_the_generators_truth(judged: Judged) -> None:
         assert settled.outcome == truth.expected, (truth.line, truth.scenario)
         if truth.expected in ("rejected", "dead_lettered"):
             assert reason(settled) == truth.reason, (truth.line, truth.scenario)
+    unauthorised = sum(reason(each) == "not_authorised" for each in judged.settled.values())
+    assert (unauthorised > 5) == bool(judged.stream.devices)
 
 
 def test_the_service_agrees_with_the_reference_model_on_every_offset(judged: Judged) -> None:
@@ -187,7 +208,7 @@ def test_receipts_are_the_reference_models(judged: Judged) -> None:
     changes = BatchChanges(REGISTER)
     for each in judged.settled.values():
         if each.incoming is not None and not isinstance(each.result, DeadLetter | Ended | Repeated | Void):
-            changes.note(each.incoming, each.result, proven=True, new=True)
+            changes.note(each.incoming, each.result, proven=each.proven, new=True)
     found = {}
     for batch_id, change in changes.by_id.items():
         batch = Batch(batch_id, 0)
