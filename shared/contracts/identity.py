@@ -9,6 +9,8 @@ from typing import Any
 
 import rfc8785
 
+from shared.contracts.plain_json import is_plain, plain_canonical
+
 CHAIN_START = bytes(32)
 """h₀ of the audit chain over the commands topic."""
 
@@ -22,7 +24,7 @@ def canonical(value: Any) -> bytes:
     Raises rfc8785.CanonicalizationError, which is a ValueError, for integers beyond ±(2⁵³ − 1) and others
     that have no canonical form.
     """
-    return rfc8785.dumps(value)
+    return plain_canonical(value) if is_plain(value) else rfc8785.dumps(value)
 
 
 def sha256_hex(data: bytes) -> str:

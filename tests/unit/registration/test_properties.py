@@ -5,6 +5,8 @@ import json
 import random
 from typing import Any
 
+import pytest
+import rfc8785
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,7 +16,7 @@ from services.registration.outputs import OutputBuilder
 from services.registration.registrations import Registration
 from shared.contracts.events import EventType as Type
 from shared.contracts.identity import canonical, data_hash, digest
-from shared.contracts.plain_json import plain_canonical
+from shared.contracts.plain_json import is_plain, plain_canonical
 from shared.runtime.record import Record
 from tests.kit.registration_kit import PARTITIONS, MemoryStore, batch_closed, event, registration, removal
 
@@ -150,6 +152,25 @@ def test_every_version_has_the_contracts_digest_and_data_hash(records: list[Reco
                 assert judgement.version.digest == digest(data["voter"], data["residence"])
 
 
+ANY_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=3), inner, max_size=4),
+    max_leaves=12,
+)
+
+
 @given(PLAIN)
 def test_plain_values_have_the_general_serialisers_bytes(value: Any) -> None:
-    assert plain_canonical(value) == canonical(value)
+    assert is_plain(value)
+    assert plain_canonical(value) == rfc8785.dumps(value)
+
+
+@given(ANY_JSON)
+def test_any_value_has_the_general_serialisers_bytes_or_its_refusal(value: Any) -> None:
+    try:
+        expected = rfc8785.dumps(value)
+    except ValueError:
+        with pytest.raises(ValueError):
+            canonical(value)
+    else:
+        assert canonical(value) == expected
