@@ -1,5 +1,6 @@
 """`rollstream adopt`: reference data are checked, kept under their SHA-256 and proposed."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +16,19 @@ from shared.reference.officers import Officer
 
 
 def send_first(file: Path, as_json: bool) -> None:
-    """Send the adoptions that `rollstream init` signed."""
+    """Send the adoptions that `rollstream init` signed; those that lie on the topic are not sent again."""
     try:
         messages = [commands.from_line(line) for line in file.read_bytes().splitlines() if line]
     except OSError as error:
         fail(f"{file}: {error.strerror}; name the adoptions.jsonl that `rollstream init` wrote")
     except ValueError:
         fail(f"{file} holds no signed commands; name the adoptions.jsonl that `rollstream init` wrote")
-    sent = send(messages)
+    left = asyncio.run(commands.unsent(settings(), messages))
+    if not left:
+        text = "All of them were sent before. `rollstream status` tells what came of them."
+        show({"offsets": [], "checked": True, "warnings": []}, as_json=as_json, text=text)
+        return
+    sent = send(left)
     show(
         {"offsets": sent.offsets, **sent.facts},
         as_json=as_json,

@@ -118,6 +118,12 @@ async def send(settings: Settings, messages: Sequence[SignedCommand]) -> list[in
         await producer.stop()
 
 
+async def unsent(settings: Settings, messages: Sequence[SignedCommand]) -> list[SignedCommand]:
+    """Those of the commands that do not lie on the topic as they are. Raises as `read` does."""
+    there = {(header(record.headers, "ce_id"), record.value) for record in await read(settings)}
+    return [each for each in messages if (header(each.headers, "ce_id"), each.value) not in there]
+
+
 async def read(settings: Settings) -> list[Record]:
     """Every message that lies on the topic now.
 

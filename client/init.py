@@ -30,6 +30,9 @@ OFFICERS: Mapping[str, tuple[Role, ...]] = {
 MENDED = "gazetteer-mended.txt"
 """File of what the gazetteer export changed, one a line."""
 
+SETTINGS = "register.env"
+"""File of the settings that every service and officer of the register shares, for a shell and for Compose."""
+
 
 class RegisterExists(Exception):
     """The folder holds a register already; a second set of keys would shut out the first."""
@@ -90,6 +93,8 @@ def init_register(
     adoptions = _first_adoptions(register, hashes, keys)
     (out / "adoptions.jsonl").write_bytes(b"".join(map(to_line, adoptions)))
     (out / MENDED).write_text("".join(f"{each}\n" for each in mended))
+    shared = {"ROLLSTREAM_REGISTER": register, "ROLLSTREAM_FOUNDING_OFFICERS": hashes["officers"]}
+    (out / SETTINGS).write_text("".join(f"{name}={value}\n" for name, value in shared.items()))
     return NewRegister(
         directory=out,
         reference_dir=out / "reference",

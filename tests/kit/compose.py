@@ -9,20 +9,18 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 SERVICES = ("registration", "dedup", "publisher")
-OURS = ("topics", *SERVICES)
+OURS = ("init", "topics", "adoptions", *SERVICES)
 """What runs our image."""
 
-REQUIRED = {"ROLLSTREAM_FOUNDING_OFFICERS": "0" * 64}
-"""What Compose asks for by `${NAME:?why}`, with values that a test may take."""
-
-_VARIABLE = re.compile(r"\$\{(\w+):(?:-|\?)([^}]*)\}")
+VARIABLE = re.compile(r"\$\{(\w+):-([^}]*)\}")
+"""How the file names its variables, each with its default."""
 
 
 def compose(variables: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """The file with its `${NAME:-default}` and `${NAME:?why}` filled in from `variables`; no other form is
-    used in it."""
-    text = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
-    document: dict[str, Any] = _filled(text, REQUIRED | dict(variables or {}))
+    """The file with its `${NAME:-default}` filled in from `variables`; no other form is used in it."""
+    document: dict[str, Any] = _filled(
+        yaml.safe_load((ROOT / "docker-compose.yml").read_text()), variables or {}
+    )
     return document
 
 
@@ -33,6 +31,6 @@ def _filled(value: Any, variables: Mapping[str, str]) -> Any:
         return [_filled(item, variables) for item in value]
     if not isinstance(value, str):
         return value
-    filled = _VARIABLE.sub(lambda match: variables.get(match[1], match[2]), value)
+    filled = VARIABLE.sub(lambda match: variables.get(match[1], match[2]), value)
     assert "${" not in filled, "a form of interpolation that this reader does not know"
     return filled

@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 
 from shared.process.metrics import METRICS
 from shared.process.settings import Settings
-from tests.kit.compose import OURS, ROOT, SERVICES, compose
+from tests.kit.compose import OURS, ROOT, SERVICES, VARIABLE, compose
 from tools.documents.settings_table import variables
 
 COMPOSE = compose()
@@ -105,11 +105,28 @@ def test_each_service_holds_no_key_but_its_own() -> None:
     }
     assert keys == settings
     assert keys == {
+        "init": set(),
         "topics": set(),
+        "adoptions": set(),
         "registration": {"/register/marker.pem"},
         "dedup": set(),
         "publisher": {"/register/signing.pem"},
     }
+
+
+def test_the_example_names_each_variable_with_its_default() -> None:
+    text = (ROOT / "docker-compose.yml").read_text()
+    example = (ROOT / "deploy/settings/compose.env.example").read_text()
+    named = dict(line.split("=", 1) for line in example.splitlines() if line and not line.startswith("#"))
+    assert named == dict(VARIABLE.findall(text))
+
+
+def test_only_the_first_start_makes_keys_and_only_by_hand() -> None:
+    assert [name for name in OURS if "init" in service(name)["command"]] == ["init"]
+    assert service("init")["profiles"] == ["init"]
+    [folder] = service("init")["volumes"]
+    assert folder["target"] in service("init")["command"]
+    assert "read_only" not in folder
 
 
 def test_every_service_reads_the_reference_files_and_writes_nothing() -> None:
