@@ -9,7 +9,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import OutOfOrderSequenceNumber
 
-from shared.process.errors import StopService, StoreRolledBack, TransientError
+from shared.process.errors import NotYet, StopService, StoreRolledBack, TransientError
 from shared.process.settings import Settings
 from shared.runtime.clients import make_reader, producer_options
 from shared.runtime.first_records import FirstRecords
@@ -44,6 +44,7 @@ async def test_progress_is_zero_until_stored_and_then_read_again(mongo: Mongo) -
     assert await ProgressStore(mongo, "s", "t", _topic_that_begins_with("aa")).load([0, 1]) == {0: 5, 1: 0}
     assert await ProgressStore(mongo, "other", "t", _topic_that_begins_with("bb")).load([0]) == {0: 0}
     (document,) = await mongo.find_by_ids(COLLECTION, ["s/t/0"])
+    assert document.pop("owner")
     assert document == {"_id": "s/t/0", "next_offset": 5, "first_record_sha256": "aa"}
 
 
@@ -69,8 +70,6 @@ async def test_a_store_dropped_or_restored_under_the_process_is_noticed_before_t
     await mongo.collection(COLLECTION).drop()
     with pytest.raises(StoreRolledBack, match="is gone, but this process wrote 5"):
         await progress.check([0])
-    progress.forget([0])
-    await progress.check([0])
 
 
 @pytest.mark.parametrize("left", [None, 3])
@@ -102,18 +101,39 @@ async def test_a_process_that_lost_its_partition_tells_no_progress_of_it(mongo: 
     late = ProgressStore(mongo, "s", "t", _topic_that_begins_with("aa"))
     await late.load([0])
     late.forget([0])
-    await late.store({0: 9})
+    for asked in (late.check([0]), late.store({0: 9})):
+        with pytest.raises(NotYet, match="another process's"):
+            await asked
     assert await ProgressStore(mongo, "s", "t", _topic_that_begins_with("aa")).load([0]) == {0: 0}
 
 
-async def test_a_process_that_wakes_up_late_never_lowers_progress(mongo: Mongo) -> None:
+async def test_the_progress_of_a_process_that_wakes_up_late_is_refused(mongo: Mongo) -> None:
     late = ProgressStore(mongo, "s", "t", _topic_that_begins_with("aa"))
     await late.load([0])
     owner = ProgressStore(mongo, "s", "t", _topic_that_begins_with("aa"))
     await owner.load([0])
     await owner.store({0: 9})
-    await late.store({0: 4})
+    for asked in (late.check([0]), late.store({0: 4}), late.store({0: 40})):
+        with pytest.raises(NotYet, match="another process's"):
+            await asked
+    await late.check_all()  # the group will tell soon
+    await owner.check([0])
     assert await owner.load([0]) == {0: 9}
+
+
+async def test_a_store_that_was_dropped_and_written_anew_takes_no_progress_of_who_was_there_before(
+    mongo: Mongo,
+) -> None:
+    paused = ProgressStore(mongo, "s", "t", _topic_that_begins_with("aa"))
+    await paused.load([0])
+    await paused.store({0: 5})
+    await mongo.collection(COLLECTION).drop()
+    owner = ProgressStore(mongo, "s", "t", _topic_that_begins_with("aa"))
+    await owner.load([0])
+    await owner.store({0: 7})
+    with pytest.raises(NotYet, match="another process's"):
+        await paused.store({0: 20})
+    assert await owner.positions([0]) == {0: 7}
 
 
 async def test_the_first_record_is_known_by_its_bytes_even_if_its_headers_cannot_be_read(

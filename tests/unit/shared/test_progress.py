@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from shared.process.errors import StoreRolledBack
+from shared.process.errors import NotYet, StoreRolledBack
 from shared.store.progress import COLLECTION, ProgressStore
 from tests.kit.memory_mongo import MemoryMongo
 
@@ -51,3 +51,57 @@ async def test_every_partition_of_the_process_is_looked_at_and_no_other() -> Non
         await progress.check_all()
     progress.forget([1])
     await progress.check_all()
+
+
+async def test_a_batch_of_a_partition_that_was_given_up_is_stopped_before_its_effects() -> None:
+    mongo = MemoryMongo()
+    progress = await _progress(mongo)
+    progress.forget([0])
+    for asked in (progress.check([0, 1]), progress.store({0: 9, 1: 2})):
+        with pytest.raises(NotYet, match="s/t/0 is another process's by now"):
+            await asked
+    assert mongo.collection(COLLECTION).documents["s/t/0"]["next_offset"] == 5
+
+
+async def test_progress_is_refused_to_whoever_does_not_hold_the_partitions_newest_token() -> None:
+    mongo = MemoryMongo()
+    before = await _progress(mongo)
+    after = await _progress(mongo)
+    with pytest.raises(NotYet, match="another process's"):
+        await before.store({0: 50})
+    assert mongo.collection(COLLECTION).documents["s/t/0"]["next_offset"] == 5
+    await after.store({0: 6})
+    tokens = [each["owner"] for each in mongo.collection(COLLECTION).documents.values()]
+    await after.load([0])
+    assert mongo.collection(COLLECTION).documents["s/t/0"]["owner"] not in tokens, (
+        "each assignment has its own"
+    )
+
+
+async def test_a_store_that_was_dropped_and_written_anew_refuses_who_was_there_before() -> None:
+    mongo = MemoryMongo()
+    paused = await _progress(mongo)
+    mongo.collection(COLLECTION).documents.clear()
+    owner = await _progress(mongo)
+    await owner.store({0: 7})
+    with pytest.raises(NotYet, match="another process's"):
+        await paused.store({0: 20})
+    assert mongo.collection(COLLECTION).documents["s/t/0"]["next_offset"] == 7
+
+
+async def test_what_another_owner_stored_last_is_where_a_new_one_starts() -> None:
+    mongo = SlowMongo()
+    before = await _progress(mongo)
+    after = ProgressStore(mongo.as_mongo(), "s", "t", _first_records)
+    mongo.meanwhile = lambda: before.store({0: 9})  # while the new owner reads what is there
+    assert await after.load([0]) == {0: 9}
+
+
+async def test_progress_below_what_was_written_is_a_store_rolled_back_though_the_owner_is_the_same() -> None:
+    mongo = MemoryMongo()
+    progress = await _progress(mongo)
+    mongo.collection(COLLECTION).documents["s/t/0"]["next_offset"] = 3
+    for asked in (progress.check([0]), progress.store({0: 9})):
+        with pytest.raises(StoreRolledBack, match="is 3, but this process wrote 5"):
+            await asked
+    assert mongo.collection(COLLECTION).documents["s/t/0"]["next_offset"] == 3
