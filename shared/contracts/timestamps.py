@@ -14,7 +14,7 @@ def rfc3339(milliseconds: int) -> str:
     """
     milliseconds = min(max(milliseconds, _FIRST), _LAST)
     seconds, rest = divmod(milliseconds, 1000)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:03d}Z"
+    return f"{datetime.fromtimestamp(seconds, UTC).isoformat()[:19]}.{rest:03d}Z"
 
 
 def milliseconds(text: str) -> int:
