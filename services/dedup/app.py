@@ -11,8 +11,8 @@ from shared.contracts.topics import Topic
 from shared.process.metrics import Metrics
 from shared.process.settings import Settings
 from shared.reference.files import ReferenceStore
-from shared.runtime.consumer import ConsumerSpec
 from shared.runtime.first_records import FirstRecords
+from shared.runtime.handler import ConsumerSpec
 from shared.runtime.outputs import Outputs
 from shared.runtime.service import Service, run_created
 from shared.store.mongo import Mongo
@@ -45,6 +45,8 @@ def create_app(settings: Settings) -> Service:
         mongo=mongo,
         progress=progress,
         background=(commands, feed, keeper),
+        feeds=(commands.topic, feed.topic),
+        topics=(Topic.ACCEPTED, Topic.CHECKED, Topic.COMMANDS),
         on_start=(store.prepare, outputs.start),
         on_stop=(outputs.stop,),
     )

@@ -68,6 +68,11 @@ class IndexFeed:
             settings, self.name, Topic.ACCEPTED.value, settings.kafka.partitions, self._insert, metrics
         )
 
+    @property
+    def topic(self) -> TopicFeed:
+        """What follows the topic."""
+        return self._feed
+
     async def run(self) -> None:
         """Read for ever. A record that cannot be read stops the service: the index would lack it."""
         await self._load_model()
@@ -119,8 +124,10 @@ class IndexFeed:
             try:
                 raw = self._references.read("model", sha256)
                 waiting.set(0)
+                self._feed.waits_for = None
                 return raw
-            except MissingReference:
+            except MissingReference as missing:
+                self._feed.waits_for = str(missing)
                 waiting.set(1)
                 structlog.get_logger().warning("waiting for a reference file", kind="model", sha256=sha256)
                 await asyncio.sleep(self._runtime.backoff_max_s)

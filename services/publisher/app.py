@@ -16,8 +16,8 @@ from shared.process.errors import StopService
 from shared.process.metrics import Metrics
 from shared.process.settings import Settings
 from shared.reference.files import ReferenceStore
-from shared.runtime.consumer import ConsumerSpec
 from shared.runtime.first_records import FirstRecords
+from shared.runtime.handler import ConsumerSpec
 from shared.runtime.outputs import Outputs
 from shared.runtime.service import Service, run_created
 from shared.store.mongo import Mongo
@@ -60,6 +60,8 @@ def create_app(settings: Settings) -> Service:
         mongo=mongo,
         progress=progress,
         background=(commands, finaliser),
+        feeds=(commands.topic,),
+        topics=(Topic.CHECKED, Topic.COMMANDS, Topic.LISTS, Topic.MANIFESTS),
         on_start=(outputs.start, roll.prepare, editions.prepare),
         on_stop=(outputs.stop,),
     )

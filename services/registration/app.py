@@ -14,9 +14,9 @@ from shared.contracts.topics import Topic
 from shared.process.metrics import Metrics
 from shared.process.settings import Settings
 from shared.reference.files import ReferenceStore
-from shared.runtime.consumer import ConsumerSpec
 from shared.runtime.first_records import FirstRecords
 from shared.runtime.group_offsets import GroupOffsets
+from shared.runtime.handler import ConsumerSpec
 from shared.runtime.outputs import Outputs
 from shared.runtime.service import Service, run_created
 from shared.runtime.snapshot import read_topic
@@ -82,6 +82,15 @@ def create_app(settings: Settings, group: str = GROUP) -> Service:
         mongo=mongo,
         progress=progress,
         background=(references, commands, writer, sender),
+        feeds=(commands.topic,),
+        topics=(
+            Topic.EVENTS,
+            Topic.ACCEPTED,
+            Topic.REJECTED,
+            Topic.RECEIPTS,
+            Topic.DEAD_LETTERS,
+            Topic.COMMANDS,
+        ),
         on_start=(outputs.start, markers.start, receipts.start, store.prepare),
         on_stop=(outputs.stop, markers.stop, receipts.stop),
     )

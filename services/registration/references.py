@@ -4,7 +4,7 @@ import asyncio
 
 from services.registration.domain import Reference
 from shared.commands.feed import CommandFeed
-from shared.process.errors import NotYet
+from shared.process.errors import NotYet, ReferenceAway
 from shared.process.metrics import Metrics
 from shared.reference.files import MissingReference, ReferenceStore
 
@@ -45,7 +45,7 @@ class References:
     def of_epoch(self, epoch: int) -> Reference:
         """The reference data of an epoch.
 
-        Raises NotYet while they are not adopted or not in the folder.
+        Raises ReferenceAway while they are not adopted or not in the folder.
         """
         found = self._found.get(epoch)
         if found is None:
@@ -59,7 +59,7 @@ class References:
         stations = state.reference_for_epoch("stations", epoch)
         devices = state.reference_for_epoch("devices", epoch)
         if not state.ready_for_epoch(epoch) or gazetteer is None or stations is None:
-            raise NotYet(f"waiting for the reference data of epoch {epoch}")
+            raise ReferenceAway(f"waiting for the reference data of epoch {epoch}")
         try:
             return Reference(
                 self._files.gazetteer(gazetteer),

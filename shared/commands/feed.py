@@ -57,6 +57,11 @@ class CommandFeed:
         """For how long this process has known the message at `offset`, which it has read."""
         return time.monotonic() - self._seen_at[offset]
 
+    @property
+    def topic(self) -> TopicFeed:
+        """What follows the topic."""
+        return self._feed
+
     async def run(self) -> None:
         """Read and fold until cancelled. Raises StopService."""
         self._show_waiting()
@@ -115,12 +120,14 @@ class CommandFeed:
                 apply(self._state, self._unfolded[0], self._references.read)
             except MissingReference as missing:
                 self._stuck.set()
+                self._feed.waits_for = str(missing)
                 self._show_waiting(missing.kind)
                 structlog.get_logger().warning(
                     "waiting for a reference file", kind=missing.kind, sha256=missing.sha256
                 )
                 return
             self._unfolded.popleft()
+            self._feed.waits_for = None
             self._show_waiting()
             if self._metrics is not None:
                 self._metrics.commands_offset.set(self._state.next_offset)

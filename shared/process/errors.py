@@ -12,6 +12,10 @@ class NotYet(TransientError):
     what another process is about to write. Tried again in the same way; the text holds no personal data."""
 
 
+class ReferenceAway(NotYet):
+    """Reference data are not adopted, or not in their folder: people bring them, and no restart helps."""
+
+
 class StopService(Exception):
     """The service must not go on: it exits non-zero with `reason`, which holds no personal data.
 

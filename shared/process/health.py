@@ -1,18 +1,22 @@
 """`/health/live`, `/health/ready` and `/metrics`: what a process says of itself.
 
-Live means that work moves: a batch in flight, or records that wait to be read, without progress for
-`progress_timeout_s` is a hang, and the process should be restarted. Having nothing to do is not, and neither
-is waiting for a server that is away: a restart would not bring it back. That a server is away only a probe
-can excuse for long; a consumer that says so excuses its pause until it tries again, and no longer, since it
-may never come back from the next try. Ready means that the process takes part: partitions assigned and both
-servers answer.
+Live means that all work moves. Watched are a batch in the handler's hands, a rebalance, and each position
+that has something to read: every partition of the group and of each feed, against the broker's ends. The
+oldest that has not moved for `progress_timeout_s` turns live to 503: a restart is the remedy. It is none
+while a server is away, reference data are waited for, or a batch waits for a feed that moves itself: the
+clocks begin anew when that is over. That a server is away only a probe can excuse for long; a consumer that
+says so excuses its pause until it tries again, and no longer, since it may never come back from the next try.
+What is merely not there yet excuses nothing.
+
+Ready means that the process takes part: partitions assigned, nothing waited for, and both servers answer.
 """
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -22,91 +26,135 @@ Scope = Mapping[str, Any]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 
+GROUP = "group"
+"""Whose the group's partitions, batches and rebalances are; all else is a feed's, by its name."""
+
+
+@dataclass(slots=True)
+class _Work:
+    """Work that has not moved since `moved`; for the verdict only what is after `since` counts."""
+
+    moved: float
+    since: float
+    at: int = 0
+    waits: bool = True  # whether there is something to do
+
 
 class Health:
-    """What the runtime notes as it goes, and the two verdicts."""
+    """What the runtime notes as it goes, and the two verdicts. Times are in seconds of `clock`."""
 
     def __init__(self, progress_timeout_s: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._timeout = progress_timeout_s
         self._clock = clock
-        self._pending_since: float | None = None
-        self._in_flight = False
-        self._unread = False
-        self._waiting: dict[str, str] = {"start": "starting"}
+        self._work: dict[tuple[str, Hashable], _Work] = {}  # by whose it is, and which
+        self._waiting: dict[str, str] = {}
         self._retrying: dict[str, str] = {}
+        self._not_yet = False
+        self._ready_at = clock()
+        self.starting: str | None = "starting"
         self.assigned = False
         self.failed: str | None = None
 
-    def batch_started(self) -> None:
-        """A handler has been given records."""
-        self._in_flight = True
-        self._note_pending()
+    def began(self, what: str) -> None:
+        """The group has begun something that ends: a batch, a rebalance."""
+        self._work[GROUP, what] = _Work(self._clock(), self._clock())
 
-    def batch_ended(self) -> None:
-        """The handler is done with them, one way or the other; that alone is no progress."""
-        self._in_flight = False
-        self._note_pending()
+    def ended(self, what: str) -> None:
+        """It is over, one way or the other; that alone moves no position."""
+        self._work.pop((GROUP, what), None)
 
-    def progress(self) -> None:
-        """Something has been settled."""
-        self._unread = False
-        self._pending_since = self._clock() if self._in_flight else None
+    def position(self, whose: str, what: Hashable, at: int, end: int) -> None:
+        """The group, or a feed, has read `what` up to `at` of `end`."""
+        known = self._work.get((whose, what))
+        if known is None or known.at != at or not known.waits:
+            known = self._work[whose, what] = _Work(self._clock(), self._clock(), at)
+        known.waits = at < end
 
-    def unread(self, records: int) -> None:
-        """How many records the broker holds that this process has yet to settle."""
-        self._unread = records > 0
-        self._note_pending()
+    def forget(self, whose: str, what: Hashable) -> None:
+        """That is not read here any more."""
+        self._work.pop((whose, what), None)
 
     def waiting(self, what: str, why: str | None) -> None:
-        """The process waits for `what` because of `why`; None: not any more."""
-        if why is None:
-            if self._waiting.pop(what, None) is not None and not self._waiting:
-                self._pending_since = None  # the time spent waiting is no hang
-                self._note_pending()
-        else:
+        """The process waits for `what` (a server, reference data) because of `why`; None: not any more."""
+        if why is not None:
             self._waiting[what] = why
+        elif self._waiting.pop(what, None) is not None and not self._waiting:
+            for work in self._work.values():
+                work.since = self._clock()  # the time spent waiting is no hang
 
-    def retrying(self, what: str, why: str, pause_s: float) -> None:
-        """What failed because of `what` is tried again in `pause_s` seconds: until then nothing need move."""
-        self._retrying[what] = why
-        self._pending_since = self._clock() + pause_s
+    def retrying(self, server: str, why: str, pause_s: float) -> None:
+        """What failed as `server` is away is tried again in `pause_s` seconds: no hang till then."""
+        self._retrying[server] = why
+        for (whose, _), work in self._work.items():
+            if whose == GROUP:
+                work.since = self._clock() + pause_s
+
+    def not_yet(self, why: str, *, reference: bool = False) -> None:
+        """The batch needs what is not there yet (`reference`: reference data), and is tried again."""
+        self._retrying["batch"] = why
+        self._not_yet = True
+        if reference:
+            self.waiting("reference data", why)
 
     def recovered(self) -> None:
         """What was tried again went well."""
         self._retrying.clear()
+        self._not_yet = False
+        self.waiting("reference data", None)
 
     def retries(self, what: str) -> bool:
         """Whether something failed because of `what`, and has not gone well since."""
         return what in self._retrying
 
-    def _note_pending(self) -> None:
-        if not (self._in_flight or self._unread):
-            self._pending_since = None
-        elif self._pending_since is None:
-            self._pending_since = self._clock()
-
     def live(self) -> tuple[bool, str]:
         """Whether the process should go on running, and why."""
         if self.failed is not None:
             return False, self.failed
-        if self._waiting:
+        if not self._waiting and (stuck := self._stuck()) is not None:
+            return False, stuck
+        if self.starting is not None or self._waiting or self._retrying:
             return True, self._told()
-        if self._pending_since is None:
-            return True, self._told() if self._retrying else "idle"
-        stalled = self._clock() - self._pending_since
-        if stalled < self._timeout:
-            return True, self._told() if self._retrying else "working"
-        return False, f"no progress for {stalled:.0f} s"
+        return True, "working" if any(work.waits for work in self._work.values()) else "idle"
 
     def ready(self) -> tuple[bool, str]:
         """Whether the process takes part in the work, and why not."""
         live, why = self.live()
-        if not live or self._waiting or self._retrying:
+        if not live or self.starting is not None or self._waiting or self._retrying:
             return False, why
         return (True, "ready") if self.assigned else (False, "no partitions assigned")
 
+    def unmoved(self) -> dict[str, float]:
+        """For how many seconds the oldest work of the group and of each feed has not moved, 0 without any.
+
+        Unlike in `live`, the time of waits counts.
+        """
+        now, ages = self._clock(), {GROUP: 0.0}
+        for (whose, _), work in self._work.items():
+            ages[whose] = max(ages.get(whose, 0.0), now - work.moved if work.waits else 0.0)
+        return ages
+
+    def unready_seconds(self) -> float:
+        """For how long the process has not been ready, 0 if it is. To be asked every few seconds."""
+        if self.ready()[0]:
+            self._ready_at = self._clock()
+        return self._clock() - self._ready_at
+
+    def _stuck(self) -> str | None:
+        now, ages = self._clock(), dict[str, float]()
+        for (whose, _), work in self._work.items():
+            if work.waits:
+                ages[whose] = max(ages.get(whose, 0.0), now - work.since)
+        feed_moves = any(age < self._timeout for whose, age in ages.items() if whose != GROUP)
+        for whose, age in sorted(ages.items()):
+            # A batch that waits for a feed which is behind is no hang while that moves.
+            if age >= self._timeout and not (whose == GROUP and self._not_yet and feed_moves):
+                return f"{whose}: no progress for {age:.0f} s"
+        return None
+
     def _told(self) -> str:
         waits = {**self._retrying, **self._waiting}
+        if self.starting is not None:
+            waits["start"] = self.starting
         return "waiting: " + ", ".join(f"{what}: {why}" for what, why in sorted(waits.items()))
 
 

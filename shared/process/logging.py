@@ -7,6 +7,7 @@ repeat an input value.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
 import traceback
@@ -97,6 +98,7 @@ def configure_logging(service: str, level: str = "INFO") -> None:
         )
     )
     handler.addFilter(OncePerWhile())
+    handler.addFilter(_render)
     logging.raiseExceptions = False  # what it prints of a log call that fails repeats the arguments
     root = logging.getLogger()
     root.handlers[:] = [handler]
@@ -147,16 +149,36 @@ def keep_allowed(_logger: object, _method: str, event: MutableMapping[str, Any])
 def _library_record(
     _logger: object, _method: str, event: MutableMapping[str, Any]
 ) -> MutableMapping[str, Any]:
-    """A library's message is its template only: the arguments may hold a record."""
+    """A library's message is its template only: the arguments may hold a record. See also `_render`."""
     record = event.get("_record")
     if isinstance(record, logging.LogRecord):
         # A text without arguments may have had them put in already.
         event["event"] = record.msg if record.msg != event["event"] else record.name
+        event["event"] = getattr(record, "rendered", event["event"])
         event["where"] = f"{record.filename}:{record.lineno}"
         if record.exc_info and record.exc_info[1] is not None:
             event.update(describe(record.exc_info[1]))
     event.pop("exc_info", None)
     return event
+
+
+def _render(record: logging.LogRecord) -> bool:
+    """aiokafka logs addresses, topics, groups and offsets, never a record: its arguments are put in, errors
+    by their type and bytes by their number. A filter, since structlog takes the arguments away."""
+    if record.name.split(".")[0] == "aiokafka":
+        record.rendered = str(record.msg)
+        if isinstance(record.args, tuple) and record.args:
+            with contextlib.suppress(TypeError, ValueError):
+                record.rendered = str(record.msg) % tuple(map(_harmless, record.args))
+    return True
+
+
+def _harmless(argument: object) -> object:
+    if isinstance(argument, BaseException):
+        return type(argument).__name__
+    if isinstance(argument, bytes | bytearray | memoryview):
+        return f"<{len(argument)} bytes>"
+    return argument
 
 
 def describe(error: BaseException) -> dict[str, str]:

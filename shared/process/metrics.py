@@ -1,16 +1,22 @@
 """Every metric that Rollstream exports: name, kind, labels, unit and meaning: the operators' interface.
 
 `METRICS` is data, so that docs/contracts/metrics.md is generated from it. Every metric also carries the label
-`service`. No label names a device, office, registration or person.
+`service`; beside them stand the Python client's `process_*` (memory, CPU, open files). No label names a
+device, office, registration or person.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import platform
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from typing import Literal, NamedTuple
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+
+from shared.contracts.cloudevents import REASONS
+from shared.contracts.outputs import Outcome, RejectionReason
 
 _FAST = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _SIZES = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1_000.0, 2_000.0, 5_000.0)
@@ -110,6 +116,31 @@ METRICS: tuple[Metric, ...] = (
         ("feed",),
         "records",
         "Records that a feed (index, commands) has yet to read of its topic.",
+    ),
+    Metric(
+        "feed_last_progress",
+        "rollstream_feed_last_progress_timestamp_seconds",
+        "gauge",
+        ("feed",),
+        "seconds since 1970",
+        "When a feed last took a record, or was at the end of its topic.",
+    ),
+    Metric(
+        "unmoved_seconds",
+        "rollstream_unmoved_seconds",
+        "gauge",
+        ("feed",),
+        "seconds",
+        "How long the oldest position with something to read has not moved, of a feed or (feed `group`) of "
+        "the group's partitions; the time of waits counts.",
+    ),
+    Metric(
+        "unready_seconds",
+        "rollstream_unready_seconds",
+        "gauge",
+        (),
+        "seconds",
+        "How long the process has not been ready, whatever it waits for; 0 while it is.",
     ),
     Metric(
         "end_offset_wait_seconds",
@@ -241,6 +272,14 @@ METRICS: tuple[Metric, ...] = (
         "bool",
         "1 once the service has stopped itself, by cause; it keeps serving metrics for a moment, then exits.",
     ),
+    Metric(
+        "build_info",
+        "rollstream_build_info",
+        "gauge",
+        ("version", "python"),
+        "constant",
+        "1, with the version of the software and of Python.",
+    ),
 )
 
 
@@ -289,6 +328,9 @@ class Metrics:
     consumer_lag: GaugeFamily
     unread_records: Gauge
     feed_lag: GaugeFamily
+    feed_last_progress: GaugeFamily
+    unmoved_seconds: GaugeFamily
+    unready_seconds: Gauge
     end_offset_wait_seconds: Histogram
     index_versions: Gauge
     index_bytes: Gauge
@@ -305,12 +347,18 @@ class Metrics:
     lists_published: Counter
     waiting: GaugeFamily
     stopped: GaugeFamily
+    build_info: GaugeFamily
 
     def __init__(self, service: str, registry: CollectorRegistry | None = None) -> None:
         self.service = service
         self.registry = registry if registry is not None else CollectorRegistry()
         for metric in METRICS:
             setattr(self, metric.attribute, self._make(metric))
+        ProcessCollector(registry=self.registry)
+        self.build_info.labels(version=_version(), python=platform.python_version()).set(1)
+        for attribute, label, values in _KNOWN.get(service, ()):
+            for value in values:
+                getattr(self, attribute).labels(**{label: value})
 
     def _make(self, metric: Metric) -> object:
         labels = ("service", *metric.labels)
@@ -325,3 +373,22 @@ class Metrics:
                 return Histogram(
                     metric.name, metric.meaning, labels, registry=self.registry, buckets=metric.buckets
                 ).labels(self.service)
+
+
+_KNOWN: Mapping[str, Sequence[tuple[str, str, Iterable[str]]]] = {
+    "registration": (
+        ("records", "outcome", [each.value for each in Outcome]),
+        ("rejections", "reason", [each.value for each in RejectionReason]),
+        ("dead_letters", "reason", list(REASONS)),
+    ),
+    "dedup": (("records", "outcome", ["accepted", "marker"]),),
+    "publisher": (("records", "outcome", ["accepted", "marker"]),),
+}
+"""Counters that are 0 from the start: one that shows for the first time is no increase to Prometheus."""
+
+
+def _version() -> str:
+    try:
+        return version("rollstream")
+    except PackageNotFoundError:  # run from a checkout that was not installed
+        return "unknown"

@@ -12,7 +12,7 @@ from typing import Final, TypeVar, cast
 from shared.contracts.identity import sha256_hex
 from shared.contracts.model_file import InvalidModel, parse_model
 from shared.crypto import signing
-from shared.process.errors import NotYet
+from shared.process.errors import ReferenceAway
 from shared.reference.devices import Device, InvalidDevices, parse_devices
 from shared.reference.officers import InvalidOfficers, Officer, parse_officers
 
@@ -26,7 +26,7 @@ _Parsed = TypeVar("_Parsed")
 _IDENTIFIER = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
-class MissingReference(NotYet):
+class MissingReference(ReferenceAway):
     """A file that a command names is not in the reference folder, or has other bytes: waited for, by name."""
 
     def __init__(self, kind: str, sha256: str, why: str = "is missing") -> None:

@@ -17,7 +17,7 @@ Control batches and offsets that are missing in a batch have no record.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,6 +34,9 @@ from shared.runtime.record import Record
 ORDINARY_BYTES = 1024 * 1024
 """Decompressed bytes up to which a batch is decoded at once, in C. An empty header takes 2 bytes and becomes
 a tuple of some 120: 1 MiB of them is 60 MB, 64 MiB would be 4 GB."""
+
+OBJECT_BYTES = 64
+"""What a record, and each of its headers, takes beside its bytes: 256 KiB can be 100,000 empty headers."""
 
 MOST_HEADER_BYTES = DEAD_LETTER_LIMIT
 """Bytes of a record's headers as they lie in the batch: as many as a dead letter may have."""
@@ -58,16 +61,22 @@ class TooLargeNow(Exception):
 
 @dataclass(slots=True)
 class OpenBatch:
-    """A batch whose records come out of `records`; reading goes on at `next_offset` after them.
+    """A batch that is open; reading goes on at `next_offset` after it.
 
-    `large`: it holds more than `ORDINARY_BYTES` while it is open. `cost`: bytes that were decompressed in
-    vain, beside what the records hold.
+    Its records are there at once, each of which counts as `each` bytes in memory, or, if it is `large` (it
+    holds more than `ORDINARY_BYTES` while it is open), come out of an iterator. `cost`: bytes that were
+    decompressed in vain, beside what the records hold.
     """
 
     next_offset: int
-    records: Iterator[Record]
-    large: bool = False
+    records: Sequence[Record] | Iterator[Record]
+    each: int = 0
     cost: int = 0
+
+    @property
+    def large(self) -> bool:
+        """Whether its records come one by one."""
+        return not isinstance(self.records, Sequence)
 
 
 def first_batch(data: bytes, at: int = 0) -> bytes | None:
@@ -96,24 +105,30 @@ def open_batch(batch: bytes, partition: TopicPartition, most: int = BATCH_BYTES_
         raise Damaged
     last = base + max(0, delta)
     if attributes & _CONTROL:
-        return OpenBatch(last + 1, iter(()))
+        return OpenBatch(last + 1, ())
     head = _Head(partition, base, last, first_time, max_time, bool(attributes & _APPEND_TIME))
+    undecodable = (head.undecodable(len(batch)),)
     if count > BATCH_RECORDS_LIMIT:
-        return OpenBatch(last + 1, iter((head.undecodable(len(batch)),)))
+        return OpenBatch(last + 1, undecodable)
     payload = batch[_HEADER_BYTES:]
     try:
         plain = decompress(attributes & _CODEC, payload, most)
     except Undecompressable:
         if most < BATCH_BYTES_LIMIT:
             raise TooLargeNow from None
-        return OpenBatch(last + 1, iter((head.undecodable(len(batch)),)), cost=BATCH_BYTES_LIMIT)
+        return OpenBatch(last + 1, undecodable, cost=BATCH_BYTES_LIMIT)
     large = len(plain) > ORDINARY_BYTES
-    if not large and (records := _decode_in_c(batch, attributes, plain, head)) is not None:
-        return OpenBatch(last + 1, iter(records))
-    starts = _tell_apart(plain, count, last - base)
-    if starts is None:
-        return OpenBatch(last + 1, iter((head.undecodable(len(batch)),)), cost=len(plain))
-    return OpenBatch(last + 1, (_record(plain, at, head) for at in starts), large=large)
+    records = None if large else _decode_in_c(batch, attributes, plain, head)
+    if records is None:
+        starts = _tell_apart(plain, count, last - base)
+        if starts is None:
+            return OpenBatch(last + 1, undecodable, cost=len(plain))
+        later = (_record(plain, at, head) for at in starts)
+        if large:
+            return OpenBatch(last + 1, later)
+        records = list(later)
+    objects = len(records) + sum(len(record.headers) for record in records)
+    return OpenBatch(last + 1, records, (len(plain) + OBJECT_BYTES * objects) // max(1, len(records)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,14 +180,21 @@ def _decode_in_c(batch: bytes, attributes: int, plain: bytes, head: _Head) -> li
         cleared = struct.pack(">h", attributes & ~_CODEC)
         batch = b"".join((batch[:_CHECKED_FROM], cleared, batch[_CHECKED_FROM + 2 : _HEADER_BYTES], plain))
     records: list[Record] = []
-    before = head.base - 1
+    topic, number = head.partition
+    append_time = head.append_time
+    before, last = head.base - 1, head.last
     try:
         for raw in DefaultRecordBatch(batch):
             offset = raw.offset
-            if not before < offset <= head.last:
+            if not before < offset <= last:
                 return None
             before = offset
-            records.append(head.record(offset, raw.timestamp, raw.key, raw.value, tuple(raw.headers)))
+            headers = tuple(raw.headers)
+            records.append(
+                Record(
+                    topic, number, offset, raw.timestamp, raw.key, raw.value, headers, append_time=append_time
+                )
+            )
     except Exception:  # whatever it raises, the reading below finds out what it is
         return None
     return records
@@ -253,7 +275,7 @@ def _legacy(batch: bytes, partition: TopicPartition, base: int, magic: int) -> O
     head = _Head(partition, base, base, 0, 0, bool(batch[_OVERHEAD.size] & _APPEND_TIME))
     undecodable = head.undecodable(len(batch))
     if batch[_OVERHEAD.size] & _CODEC:
-        return OpenBatch(base + 1, iter((undecodable,)))
+        return OpenBatch(base + 1, (undecodable,))
     try:
         records = [
             Record(
@@ -270,4 +292,4 @@ def _legacy(batch: bytes, partition: TopicPartition, base: int, magic: int) -> O
         ]
     except Exception:
         records = [undecodable]
-    return OpenBatch(base + 1, iter(records))
+    return OpenBatch(base + 1, records, len(batch))

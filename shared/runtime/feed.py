@@ -9,6 +9,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from shared.process.errors import NotYet, StopService, TransientError
+from shared.process.health import Health
 from shared.process.metrics import Metrics
 from shared.process.settings import Settings
 from shared.runtime.cancellation import close, only_ours
@@ -56,6 +57,28 @@ class TopicFeed:
         self._probe: AIOKafkaConsumer | None = None  # there while the feed is connected
         self._failure: BaseException | None = None
         self._owed: tuple[float, Mapping[TopicPartition, int]] | None = None  # the ends, and when
+        self.waits_for: str | None = None  # reference data without which `take` cannot go on
+
+    @property
+    def name(self) -> str:
+        """Short, for logs and metrics."""
+        return self._name
+
+    def partitions(self) -> list[TopicPartition]:
+        """All partitions of the topic."""
+        return list(self._next)
+
+    def note_ends(self, ends: Mapping[TopicPartition, int], health: Health) -> None:
+        """What a probe read of the ends of partitions, these and others; one that does not move is a hang.
+
+        A broker that has just come back may not tell all of them.
+        """
+        mine = {partition: ends[partition] for partition in self._next if partition in ends}
+        for partition, end in mine.items():
+            health.position(self._name, partition, self._next[partition], end)
+        health.waiting(f"{self._name} feed", self.waits_for)
+        if self._metrics is not None:
+            self._metrics.feed_lag.labels(feed=self._name).set(self._lag(mine))
 
     async def run(self) -> None:
         """Read until cancelled. Raises StopService, and what `take` raises."""
@@ -193,12 +216,15 @@ class TopicFeed:
         for partition, position in self._next.items():
             self._next[partition] = max(position, consumer.reached(partition) or 0)
         await self.notify()
-        self._show_lag(consumer)
+        self._show_lag(consumer, moved=bool(records))
 
-    def _show_lag(self, consumer: TolerantConsumer) -> None:
+    def _show_lag(self, consumer: TolerantConsumer, *, moved: bool = False) -> None:
         if self._metrics is not None:
             highs = {partition: consumer.highwater(partition) or 0 for partition in self._next}
-            self._metrics.feed_lag.labels(feed=self._name).set(self._lag(highs))
+            lag = self._lag(highs)
+            self._metrics.feed_lag.labels(feed=self._name).set(lag)
+            if moved or lag == 0:
+                self._metrics.feed_last_progress.labels(feed=self._name).set_to_current_time()
 
     async def _require_delivery(self) -> None:
         """A consumer may stay silent for ever after its broker was away (aiokafka #1154): then make another.

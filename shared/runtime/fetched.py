@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from aiokafka import TopicPartition
 
 from shared.contracts.topics import BATCH_BYTES_LIMIT
-from shared.runtime.batches import ORDINARY_BYTES, Damaged, OpenBatch, TooLargeNow, first_batch, open_batch
+from shared.runtime.batches import (
+    OBJECT_BYTES,
+    ORDINARY_BYTES,
+    Damaged,
+    OpenBatch,
+    TooLargeNow,
+    first_batch,
+    open_batch,
+)
 from shared.runtime.record import Record
-
-_OBJECT_BYTES = 64
-"""What a record, and each of its headers, takes beside its bytes: 256 KiB can be 100,000 empty headers."""
 
 
 @dataclass(slots=True)
@@ -27,9 +33,9 @@ class Budget:
     def spent(self) -> bool:
         return self.records <= 0 or self.bytes <= 0
 
-    def take(self, record: Record) -> None:
-        self.records -= 1
-        self.bytes -= record.size + _OBJECT_BYTES * (1 + len(record.headers))
+    def take(self, records: int, size: int) -> None:
+        self.records -= records
+        self.bytes -= size
 
 
 class Fetched:
@@ -45,6 +51,7 @@ class Fetched:
         self._keep_until = time.monotonic() + backoff
         self._at = 0
         self._open: OpenBatch | None = None
+        self._taken = 0  # of its records
 
     def calculate_backoff(self) -> float:
         """For how long the fetcher waits for this to be taken before it fetches other partitions."""
@@ -59,15 +66,15 @@ class Fetched:
         """Whether its open batch takes much memory: one at a time is enough."""
         return self._open is not None and self._open.large
 
-    def take(self, budget: Budget, *, may_be_large: bool) -> list[Record]:
-        """Records within the budget. Raises Damaged."""
+    def take(self, budget: Budget, most: int, *, may_be_large: bool) -> list[Record]:
+        """At most `most` records within the budget. Raises Damaged."""
         records: list[Record] = []
         if not self._is_wanted():
             self._data = self._open = None
             return records
         try:
-            while not budget.spent and self._opened(budget, may_be_large):
-                self._take_open(records, budget)
+            while len(records) < most and not budget.spent and self._opened(budget, may_be_large):
+                self._take_open(records, budget, most)
         except Damaged:
             if not records:
                 raise
@@ -96,20 +103,39 @@ class Fetched:
                 self._data = None
                 return False
             most = BATCH_BYTES_LIMIT if may_be_large else ORDINARY_BYTES
-            self._open = open_batch(batch, self._partition, most)
+            self._open, self._taken = open_batch(batch, self._partition, most), 0
             self._at += len(batch)
             budget.bytes -= self._open.cost
         return self._open is not None
 
-    def _take_open(self, records: list[Record], budget: Budget) -> None:
+    def _take_open(self, records: list[Record], budget: Budget, most: int) -> None:
         assert self._open is not None
-        for record in self._open.records:
+        if self._take_at_once(self._open, records, budget, most):
+            self._next = max(self._next, self._open.next_offset)
+            self._open = None
+
+    def _take_at_once(self, batch: OpenBatch, records: list[Record], budget: Budget, most: int) -> bool:
+        """Whether nothing is left of the batch."""
+        if not isinstance(batch.records, Sequence):
+            return self._take_singly(batch.records, records, budget, most)
+        wanted = min(most - len(records), budget.records, max(1, budget.bytes // max(1, batch.each)))
+        taken = batch.records[self._taken : self._taken + wanted]
+        self._taken += len(taken)
+        if taken and taken[0].following <= self._next:  # reading began within the batch
+            taken = [record for record in taken if record.following > self._next]
+        if taken:
+            records += taken
+            self._next = taken[-1].following
+            budget.take(len(taken), batch.each * len(taken))
+        return self._taken >= len(batch.records)
+
+    def _take_singly(self, batch: Iterator[Record], records: list[Record], budget: Budget, most: int) -> bool:
+        for record in batch:
             if record.following <= self._next:
-                continue  # reading began within the batch
+                continue
             records.append(record)
             self._next = record.following
-            budget.take(record)
-            if budget.spent:
-                return
-        self._next = max(self._next, self._open.next_offset)
-        self._open = None
+            budget.take(1, record.size + OBJECT_BYTES * (1 + len(record.headers)))
+            if budget.spent or len(records) >= most:
+                return False
+        return True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import (
@@ -52,12 +52,15 @@ class Outputs:
         await self._discard()
 
     async def send(self, outputs: Sequence[Output]) -> None:
-        """Send `outputs` and wait until every one is acknowledged.
+        """Send `outputs` and wait until every one is acknowledged: `batch_bytes` at a time, each such part
+        within a time-out of its own.
 
         Raises `TransientError` if any was not, and `StopService` if it never can be: too large, or forbidden.
         """
-        if not outputs:
-            return
+        for part in in_parts(outputs, self._settings.limits.batch_bytes):
+            await self._send(part)
+
+    async def _send(self, outputs: Sequence[Output]) -> None:
         try:
             async with asyncio.timeout(self._timeout):
                 producer = await self._connected()
@@ -102,6 +105,20 @@ class Outputs:
         producer, self._producer = self._producer, None
         if producer is not None:
             await close(producer)
+
+
+def in_parts(outputs: Iterable[Output], most_bytes: int) -> Iterator[list[Output]]:
+    """`outputs` in their order, cut before `most_bytes`; a larger one is a part of its own."""
+    part: list[Output] = []
+    size = 0
+    for output in outputs:
+        if part and size + output.size > most_bytes:
+            yield part
+            part, size = [], 0
+        part.append(output)
+        size += output.size
+    if part:
+        yield part
 
 
 async def _enqueue(producer: AIOKafkaProducer, output: Output) -> asyncio.Future[object]:

@@ -6,24 +6,28 @@ import asyncio
 import contextlib
 import os
 import signal
-import socket
 import threading
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any, Protocol
 
 import structlog
-import uvicorn
 from aiokafka import AIOKafkaConsumer
 
+from shared.contracts.topics import Topic
 from shared.process.errors import StopService, StoreRolledBack, TransientError
 from shared.process.health import Health, HealthApp
 from shared.process.logging import configure_logging, describe
 from shared.process.metrics import Metrics
 from shared.process.settings import Settings
+from shared.runtime.cancellation import close, only_ours
 from shared.runtime.clients import make_reader, topics_missing
-from shared.runtime.consumer import ConsumerSpec, GroupMember
+from shared.runtime.consumer import GroupMember
+from shared.runtime.feed import TopicFeed
+from shared.runtime.handler import ConsumerSpec
+from shared.runtime.http import serving
 from shared.runtime.outages import is_outage
 from shared.runtime.subscription import Subscription
+from shared.runtime.topics import require_topics
 from shared.store.mongo import Mongo
 from shared.store.progress import ProgressStore
 
@@ -48,8 +52,10 @@ class Service:
     """What a service is made of; `run_service` runs it.
 
     `progress` is looked at every few seconds, so that a store that is taken away under an idle service is
-    noticed, too. `on_start` hooks run in order once both servers answer (outputs, indexes) and are retried in
-    an outage; `on_stop` hooks run in order at the end.
+    noticed, too. So are the positions of `feeds`, each of which runs inside one of `background`, against the
+    broker's ends. `topics` are those that it reads or writes: they must be as the contract says. `on_start`
+    hooks run in order once both servers answer (outputs, indexes) and are retried in an outage; `on_stop`
+    hooks run in order at the end.
     """
 
     def __init__(
@@ -62,6 +68,8 @@ class Service:
         mongo: Mongo | None = None,
         progress: ProgressStore | None = None,
         background: Sequence[Background] = (),
+        feeds: Sequence[TopicFeed] = (),
+        topics: Sequence[Topic] = (),
         on_start: Sequence[Hook] = (),
         on_stop: Sequence[Hook] = (),
     ) -> None:
@@ -72,6 +80,8 @@ class Service:
         self.mongo = mongo
         self.progress = progress
         self.background = tuple(background)
+        self.feeds = tuple(feeds)
+        self.topics = tuple(topics)
         self.on_start = tuple(on_start)
         self.on_stop = tuple(on_stop)
         self.health = Health(settings.runtime.progress_timeout_s)
@@ -116,8 +126,11 @@ class ServiceRun:
         """Run to the end and answer the exit code."""
         with self._signals() if signals else contextlib.nullcontext():
             try:
-                async with self._http_server():
+                app = HealthApp(self._health, self._service.metrics.registry)
+                async with serving(self._settings.http, app, self._missed) as self.port:
+                    self.listening.set()
                     self._spawn(self._work(), "service")
+                    self._spawn(self._watch(), "watch")
                     await self._stop.wait()
                     clean = await self._shut_down()
                     if self.failure is not None and not isinstance(self.failure, StoreRolledBack):
@@ -147,21 +160,29 @@ class ServiceRun:
     async def _work(self) -> None:
         service, health = self._service, self._health
         await self._retry("servers", self._reach_servers)
+        await self._retry("topics", self._check_topics)
         for hook in service.on_start:
             await self._retry("start", hook)
         for background in service.background:
             self._spawn(background.run(), background.name)
         for background in service.background:
-            health.waiting("start", background.name)
+            health.starting = background.name
             await self._retry(background.name, background.ready)
-        health.waiting("start", "group")
+        health.starting = "group"
         self._member = GroupMember(service.consumer, self._settings, service.metrics, health, self.fail)
         self._subscription = Subscription(service.name, service.consumer, self._settings, self._member)
         await self._retry("group", self._subscription.start)
-        health.waiting("start", None)
+        health.starting = None
         self._log.info("started")
+        await asyncio.Event().wait()
+
+    async def _watch(self) -> None:
         while True:
-            await self._probe()
+            with only_ours():
+                await self._probe()
+            for feed, seconds in self._health.unmoved().items():
+                self._service.metrics.unmoved_seconds.labels(feed=feed).set(seconds)
+            self._service.metrics.unready_seconds.set(self._health.unready_seconds())
             await asyncio.sleep(self._runtime.probe_interval_s)
 
     def _spawn(self, work: Any, name: str) -> None:
@@ -171,25 +192,36 @@ class ServiceRun:
                 raise StopService(f"{name} ended", cause="background")
             except StopService as error:
                 self.fail(error)
+            except asyncio.CancelledError as error:
+                if self._stop.is_set():
+                    raise
+                # Nobody here cancels a task before the service stops: a library did, and it would be missed.
+                self._log.error("unexpected error", feed=name, **describe(error))
+                self.fail(StopService(f"{name} was cancelled", cause="background"))
             except Exception as error:
                 self._log.error("unexpected error", feed=name, **describe(error))
                 self.fail(StopService(f"{name}: unexpected {type(error).__name__}", cause="bug"))
 
         self._tasks.append(asyncio.create_task(watched(), name=name))
 
+    def _missed(self) -> None:
+        if not self._stop.is_set():
+            self.fail(StopService("the HTTP server ended", cause="background"))
+
     async def _retry(self, what: str, hook: Hook) -> None:
         """Do `hook` until no server is away any more: alive, not ready."""
         delay = self._runtime.backoff_initial_s
         while True:
             try:
-                await hook()
+                with only_ours():
+                    await hook()
                 return
             except Exception as error:
                 if not is_outage(error):
                     raise
                 reason = str(error) if isinstance(error, TransientError) else type(error).__name__
                 self._log.warning("waiting", state=what, backoff=delay, reason=reason)
-                self._health.waiting("start", f"{what}: {reason}")
+                self._health.starting = f"{what}: {reason}"
             await asyncio.sleep(delay)
             delay = min(2 * delay, self._runtime.backoff_max_s)
 
@@ -199,7 +231,7 @@ class ServiceRun:
             try:
                 await reader.start()
             except BaseException:
-                await reader.stop()
+                await close(reader)
                 raise
             self._reader = reader
         topic = self._service.consumer.topic
@@ -208,8 +240,13 @@ class ServiceRun:
         if self._service.mongo is not None:
             await self._service.mongo.ping()
 
+    async def _check_topics(self) -> None:
+        await require_topics(self._settings, self._service.topics, f"{self._service.name}-topics")
+
     async def _probe(self) -> None:
         """Ask both servers; an outage is waiting, whether or not a batch is in flight."""
+        if self._reader is None:
+            return  # they have not been reached yet
         await asyncio.gather(
             self._probe_one("kafka", self._read_ends),
             *([self._probe_one("mongo", self._ask_store)] if self._service.mongo is not None else []),
@@ -218,8 +255,9 @@ class ServiceRun:
     async def _probe_one(self, server: str, ask: Hook) -> None:
         why = None
         try:
-            async with asyncio.timeout(self._settings.kafka.request_timeout_ms / 1000):
-                await ask()
+            with only_ours():
+                async with asyncio.timeout(self._settings.kafka.request_timeout_ms / 1000):
+                    await ask()
         except Exception as error:
             if not is_outage(error):
                 raise
@@ -235,12 +273,19 @@ class ServiceRun:
             await self._service.progress.check_all()
 
     async def _read_ends(self) -> None:
-        if self._member is None or self._reader is None:
+        if self._reader is None:
             return
-        if partitions := self._member.partitions():
-            self._member.note_ends(await self._reader.end_offsets(partitions))
-        else:
+        partitions = [each for feed in self._service.feeds for each in feed.partitions()]
+        if self._member is not None:
+            partitions += self._member.partitions()
+        if not partitions:
             await topics_missing(self._reader._client, [])
+            return
+        ends = await self._reader.end_offsets(list(dict.fromkeys(partitions)))
+        for feed in self._service.feeds:
+            feed.note_ends(ends, self._health)
+        if self._member is not None:
+            self._member.note_ends(ends)
 
     async def _shut_down(self) -> bool:
         """Stop everything; False if the bound was reached first."""
@@ -257,36 +302,11 @@ class ServiceRun:
                 for hook in self._service.on_stop:
                     await hook()
                 if self._reader is not None:
-                    await self._reader.stop()
+                    await close(self._reader)
         except TimeoutError:
             self._log.warning("did not stop in time", timeout=self._runtime.stop_timeout_s)
             return False
         return True
-
-    @contextlib.asynccontextmanager
-    async def _http_server(self) -> Any:
-        http = self._settings.http
-        family = socket.AF_INET6 if ":" in http.host else socket.AF_INET
-        try:
-            listener = socket.create_server((http.host, http.port), family=family)
-        except OSError as error:
-            raise StopService(
-                f"cannot listen on {http.host}:{http.port}: set another ROLLSTREAM_HTTP__PORT", cause="port"
-            ) from error
-        self.port = listener.getsockname()[1]
-        app = HealthApp(self._health, self._service.metrics.registry)
-        config = uvicorn.Config(
-            app, lifespan="off", log_config=None, access_log=False, timeout_graceful_shutdown=1
-        )
-        server = _Server(config)
-        serving = asyncio.create_task(server.serve(sockets=[listener]))
-        self._log.info("listening", host=http.host, port=self.port)
-        self.listening.set()
-        try:
-            yield
-        finally:
-            server.should_exit = True
-            await serving
 
     @contextlib.contextmanager
     def _signals(self) -> Iterator[None]:
@@ -306,11 +326,3 @@ class ServiceRun:
         finally:
             for number, handler in previous.items():
                 signal.signal(number, handler)
-
-
-class _Server(uvicorn.Server):
-    """Leaves signals to the service."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield

@@ -14,7 +14,8 @@ from faststream.kafka.message import KafkaAckableMessage
 
 from shared.process.settings import Settings
 from shared.runtime.clients import connection_options, group_options, reader_options
-from shared.runtime.consumer import ConsumerSpec, GroupMember
+from shared.runtime.consumer import GroupMember
+from shared.runtime.handler import ConsumerSpec
 from shared.runtime.record import Record
 from shared.runtime.tolerant import TolerantConsumer
 

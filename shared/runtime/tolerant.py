@@ -46,7 +46,7 @@ _LEAST_EMPTY_FETCH_S = 0.02
 
 
 class TolerantConsumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no types
-    """`AIOKafkaConsumer` whose `poll` gives `Record`s, readable or not; `getmany` is not for use."""
+    """`AIOKafkaConsumer` whose `poll` gives `Record`s, readable or not."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         self._bounded: Any = None
@@ -79,6 +79,17 @@ class TolerantConsumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has 
             budget = Budget(max_records, self._fetch_max_bytes)
             records: list[Record] = await self._bounded.take(timeout_ms / 1000, budget)
         return records
+
+    async def getmany(
+        self, *partitions: TopicPartition, timeout_ms: int = 0, max_records: int | None = None
+    ) -> dict[TopicPartition, list[Record]]:
+        """What `poll` gives of all assigned partitions, by partition, in aiokafka's form."""
+        if partitions:
+            raise NotImplementedError("all assigned partitions are read")
+        found: dict[TopicPartition, list[Record]] = {}
+        for record in await self.poll(timeout_ms=timeout_ms, max_records=max_records or 500):
+            found.setdefault(TopicPartition(record.topic, record.partition), []).append(record)
+        return found
 
     def reached(self, partition: TopicPartition) -> int | None:
         """The next offset of `partition` to come out of `poll`; None if it is not known."""
@@ -121,10 +132,20 @@ class BoundedFetcher(Fetcher):  # type: ignore[misc]  # aiokafka has no types
             waiter.result()  # raises what the coordinator met
 
     def _take_ready(self, budget: Budget) -> list[Record]:
+        """Of each partition a like share first, so that all move with every poll, then what is left."""
         records: list[Record] = []
+        share = -(-budget.records // max(1, len(self._records)))
+        while not budget.spent:
+            before = len(records)
+            self._take_round(records, budget, share)
+            if len(records) == before:
+                break
+        return records
+
+    def _take_round(self, records: list[Record], budget: Budget, share: int) -> None:
         for partition in list(self._records):
             if budget.spent:
-                break
+                return
             fetched = self._records[partition]
             if isinstance(fetched, Fetched):
                 large = any(
@@ -132,23 +153,22 @@ class BoundedFetcher(Fetcher):  # type: ignore[misc]  # aiokafka has no types
                     for each in self._records.values()
                     if isinstance(each, Fetched) and each is not fetched
                 )
-                records += self._take(partition, fetched, budget, may_be_large=not large)
+                records += self._take(partition, fetched, budget, share, may_be_large=not large)
                 if fetched.has_more():
                     self._records.move_to_end(partition)  # the others come first next time
                     continue
             elif records:
-                break  # told at the next poll
+                continue  # told at the next poll
             del self._records[partition]
             self._notify(self._wait_consume_future)
             if isinstance(fetched, FetchError):
                 fetched.check_raise()
-        return records
 
     def _take(
-        self, partition: TopicPartition, fetched: Fetched, budget: Budget, *, may_be_large: bool
+        self, partition: TopicPartition, fetched: Fetched, budget: Budget, share: int, *, may_be_large: bool
     ) -> list[Record]:
         try:
-            return fetched.take(budget, may_be_large=may_be_large)
+            return fetched.take(budget, share, may_be_large=may_be_large)
         except Damaged:
             offset = fetched.damaged()
             if self.suspect.get(partition) == offset:

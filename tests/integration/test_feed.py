@@ -88,3 +88,29 @@ async def test_a_consumer_that_falls_silent_is_replaced_and_nothing_is_lost_or_t
             await feed.wait_for_end(10)
     assert taken == [b"%d" % number for number in range(8)]
     assert len(started) == 2
+
+
+async def test_a_feed_outlives_a_broker_that_refuses_connections(fresh_engines: Any) -> None:
+    settings = quick_settings(fresh_engines.bootstrap_servers, fresh_engines.mongo_uri)
+    taken = list[bytes | None]()
+
+    async def take(record: Record) -> None:
+        taken.append(record.value)
+
+    async with fresh_topic(fresh_engines.bootstrap_servers) as topic:
+        await send(topic, 0, 3)
+        feed = TopicFeed(settings, "commands", topic.name, 1, take)
+        running = asyncio.create_task(feed.run())
+        try:
+            await feed.wait_for_end(10)
+            await fresh_engines.kafka.stop()
+            await asyncio.sleep(4)  # several tries, each of which stops its consumers
+            assert not running.done(), "the feed has ended"
+            await fresh_engines.kafka.start()
+            await send(topic, 3, 5)
+            await until(lambda: len(taken) == 5, timeout=30)
+        finally:
+            running.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await running
+    assert taken == [b"%d" % number for number in range(5)]

@@ -16,7 +16,7 @@ from aiokafka.errors import GroupCoordinatorNotAvailableError
 
 from shared.process.metrics import Metrics
 from shared.process.settings import HttpSettings, KafkaSettings, MongoSettings, RuntimeSettings, Settings
-from shared.runtime.consumer import ConsumerSpec
+from shared.runtime.handler import ConsumerSpec
 from shared.runtime.record import Record
 from shared.runtime.service import Service, ServiceRun
 from shared.store.mongo import Mongo

@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from shared.process.metrics import Metrics
 from shared.process.settings import Settings
-from shared.runtime.consumer import ConsumerSpec
+from shared.runtime.handler import ConsumerSpec
 from shared.runtime.record import Record
 from shared.runtime.service import Service, run_service
 from shared.store.mongo import Mongo

@@ -12,9 +12,8 @@ class Verdict:
     """What became of a command.
 
     `verdict` is open, effective, refused, withdrawn, returned or expired; `command_offset` is where it took
-    effect, else None. Names of officers, times in milliseconds; `settled_by` and `settled_at` tell of the
-    message that settled a proposal. `signed` is whether the message was validly signed: only then are
-    `proposed_by` and what follows told.
+    effect, else None. Names of officers, times in milliseconds. `signed` is whether the message was validly
+    signed: only then are `proposed_by` and what follows told.
     """
 
     command_type: str
@@ -33,7 +32,7 @@ class Verdict:
 
 @dataclass(slots=True)
 class Message:
-    """A validly signed message; `data` None where it is too large or not what its type asks for."""
+    """A validly signed message; `data` None where it is not what its type asks for."""
 
     offset: int
     timestamp: int
@@ -41,7 +40,6 @@ class Message:
     ce_id: str
     officer: Officer
     value: bytes
-    too_large: bool
     data: messages.Command | None = None
 
 
@@ -83,7 +81,7 @@ class CommandHistory:
     """All that the commands did, with the offsets at which they did it.
 
     `heads` and `timestamps` have each message of the chain by its offset; `proposals` every validly signed
-    message of a type that is proposed.
+    message that is neither an approval nor a withdrawal.
     """
 
     register: str

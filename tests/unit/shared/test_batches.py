@@ -125,6 +125,12 @@ def test_as_many_records_as_the_contract_allows_are_read() -> None:
     assert sum(1 for record in opened.records if record.value == b"v" * 20) == BATCH_RECORDS_LIMIT
 
 
+def test_one_record_more_than_the_contract_allows_makes_the_run_undecodable() -> None:
+    sent = [Raw(b"v", key=None)] * (BATCH_RECORDS_LIMIT + 1)
+    record = _undecodable(raw_batch(sent, codec=3, payload=lz4_encode(raw_body(sent))))
+    assert record.last_offset == BATCH_RECORDS_LIMIT
+
+
 @pytest.mark.parametrize("count", [0, 2, 4], ids=["none", "fewer", "more"])
 def test_a_header_that_counts_other_records_than_there_are_makes_the_run_undecodable(count: int) -> None:
     body = raw_body([Raw(b"a"), Raw(b"b"), Raw(b"c")])

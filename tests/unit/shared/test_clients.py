@@ -11,7 +11,8 @@ from shared.process.health import Health
 from shared.process.metrics import Metrics
 from shared.process.settings import KafkaSettings, LimitSettings, RuntimeSettings, Settings
 from shared.runtime.clients import connection_options, make_producer, make_reader
-from shared.runtime.consumer import ConsumerSpec, GroupMember
+from shared.runtime.consumer import GroupMember
+from shared.runtime.handler import ConsumerSpec
 from shared.runtime.subscription import Subscription
 
 

@@ -56,11 +56,23 @@ def test_an_exception_is_described_without_its_text(capsys: pytest.CaptureFixtur
     assert "canary" not in str(line)
 
 
-def test_a_library_is_quoted_without_its_arguments(capsys: pytest.CaptureFixture[str]) -> None:
+def test_aiokafka_is_quoted_with_its_arguments_errors_by_type_and_bytes_by_number(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    logger = logging.getLogger("aiokafka.client")
+    logger.error('Unable connect to "%s:%s": %s', "broker-1", 9092, OSError("canary"))
+    assert _line(capsys)["event"] == 'Unable connect to "broker-1:9092": OSError'
+    logger.warning("odd %r of %d", b"canary", 3)
+    assert _line(capsys)["event"] == "odd '<6 bytes>' of 3"
+    logger.warning("no arguments, but 100 % sure")
+    assert _line(capsys)["event"] == "no arguments, but 100 % sure"
+
+
+def test_another_library_is_quoted_without_its_arguments(capsys: pytest.CaptureFixture[str]) -> None:
     try:
         int("canary")
     except ValueError:
-        logging.getLogger("aiokafka").exception("could not read %s", "canary")
+        logging.getLogger("pymongo").exception("could not read %s", "canary")
     line = _line(capsys)
     assert line["event"] == "could not read %s"
     assert line["error"] == "ValueError"
