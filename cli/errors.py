@@ -93,7 +93,7 @@ def of_mongo(error: BaseException, at: str) -> str:
 
 def address(settings: MongoSettings) -> str:
     """Hosts and ports of the store, without user, password and options."""
-    return settings.uri.get_secret_value().partition("://")[2].partition("/")[0].rpartition("@")[2]
+    return settings.uri.get_secret_value().rpartition("://")[2].rpartition("@")[2].partition("/")[0]
 
 
 def _settings() -> Settings | None:

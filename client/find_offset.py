@@ -89,7 +89,10 @@ async def at_offset(mongo: Mongo, wanted: str, read: RecordAt) -> dict[str, Any]
             "outcome": None,
             "note": note if next_offset else "not settled yet: registration has not begun",
         }
-    return {"outcome": None, "note": "the store has no outcome: run `rollstream audit`"}
+    return {
+        "outcome": None,
+        "note": "settled, but the store has no outcome of it: look for others' writes to the store",
+    }
 
 
 async def _in_registration(mongo: Mongo, record: Record) -> dict[str, Any] | None:

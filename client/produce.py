@@ -93,8 +93,8 @@ async def produce(
         return Produced(done - skipped, skipped)
     except KafkaError as error:
         raise ProduceFailed(
-            f"{path}: the broker does not answer ({type(error).__name__}); check "
-            "ROLLSTREAM_KAFKA__BOOTSTRAP_SERVERS and run the same command again, it goes on where it was"
+            f"{path}: no broker answers at {settings.kafka.bootstrap_servers}; start it, or check "
+            "ROLLSTREAM_KAFKA__BOOTSTRAP_SERVERS, and run the same command again: it goes on where it was"
         ) from error
     finally:
         await sender.stop()

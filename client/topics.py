@@ -91,7 +91,8 @@ async def _create(admin: AIOKafkaAdminClient, spec: TopicSpec, settings: Setting
     for name, code, *message in response.topic_errors:
         error = for_code(code)
         if code and error is not TopicAlreadyExistsError:
-            raise TopicsNotCreated(f"{name}: {error.__name__} {message[0] if message and message[0] else ''}")
+            why = (message[0] if message and message[0] else error.description) or "without a reason"
+            raise TopicsNotCreated(f"the broker refuses to create {name}: {why.rstrip('.')}")
 
 
 async def _differences(admin: AIOKafkaAdminClient, spec: TopicSpec, settings: Settings) -> tuple[str, ...]:

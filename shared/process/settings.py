@@ -23,8 +23,9 @@ from pydantic import (
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from shared.contracts.topics import MESSAGE_LIMIT, RETENTION_DAYS
+from shared.process.setting_errors import HASH, IDENTIFIER, SERVERS, in_words
 
-Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
+Identifier = Annotated[str, StringConstraints(pattern=IDENTIFIER)]
 
 
 class _Group(BaseModel):
@@ -36,9 +37,7 @@ class _Group(BaseModel):
 class KafkaSettings(_Group):
     """How to reach Kafka, and what topics are made like."""
 
-    bootstrap_servers: Annotated[str, StringConstraints(pattern=r"^[^\s,]+:\d+(,[^\s,]+:\d+)*$")] = (
-        "localhost:9092"
-    )
+    bootstrap_servers: Annotated[str, StringConstraints(pattern=SERVERS)] = "localhost:9092"
     """Comma-separated `host:port` of some brokers."""
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
     """What connections to brokers speak."""
@@ -193,7 +192,7 @@ with warnings.catch_warnings():
 
         register: Identifier
         """The register that this deployment serves, such as `kh-2026`; what is signed for another is void."""
-        founding_officers: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = None
+        founding_officers: Annotated[str, StringConstraints(pattern=HASH)] | None = None
         """SHA-256 of the officers' file that creates the register, as `rollstream init` prints it. Services,
         and commands that officers send, need it: without it anyone could be the first officer."""
         reference_dir: Path = Path(".rollstream/reference")
@@ -217,13 +216,8 @@ def read_settings() -> Settings:
     """The settings of the environment. Raises UnusableSettings."""
     try:
         return Settings()
-    except ValidationError as error:
-        why = "; ".join(
-            f"ROLLSTREAM_{'__'.join(map(str, item['loc'])).upper()}: {_what(item['type'], item['msg'])}"
-            for item in error.errors(include_url=False, include_input=False, include_context=False)
-        )
-    except SettingsError as error:
-        why = str(error)
+    except (ValidationError, SettingsError) as error:
+        why = in_words(error)
     raise UnusableSettings(f"settings: {why}. docs/contracts/settings.md says what each may be.")
 
 
@@ -243,10 +237,3 @@ def settings_or_exit() -> Settings:
         return read_settings()
     except UnusableSettings as error:
         sys.exit(f"error: {error}")
-
-
-def _what(rule: str, told: str) -> str:
-    """No message of pydantic's repeats the value."""
-    if rule == "extra_forbidden":
-        return "there is no such setting"
-    return "is not set" if rule in ("missing", "string_type") else told

@@ -19,19 +19,26 @@ from aiokafka.errors import KafkaConnectionError, KafkaError
 from aiokafka.helpers import create_ssl_context
 
 from shared.contracts.topics import MOST_MESSAGE_LIMITS
-from shared.process.settings import KafkaSettings, Settings
+from shared.process.settings import KafkaSettings, Settings, UnusableSettings
 from shared.runtime.tolerant import TolerantConsumer
 
 
 def _ssl_context(kafka: KafkaSettings) -> ssl.SSLContext | None:
     if kafka.security_protocol not in ("SSL", "SASL_SSL"):
         return None
-    context: ssl.SSLContext = create_ssl_context(
-        cafile=kafka.ssl_cafile and str(kafka.ssl_cafile),
-        certfile=kafka.ssl_certfile and str(kafka.ssl_certfile),
-        keyfile=kafka.ssl_keyfile and str(kafka.ssl_keyfile),
-        password=kafka.ssl_password and kafka.ssl_password.get_secret_value(),
-    )
+    try:
+        context: ssl.SSLContext = create_ssl_context(
+            cafile=kafka.ssl_cafile and str(kafka.ssl_cafile),
+            certfile=kafka.ssl_certfile and str(kafka.ssl_certfile),
+            keyfile=kafka.ssl_keyfile and str(kafka.ssl_keyfile),
+            password=kafka.ssl_password and kafka.ssl_password.get_secret_value(),
+        )
+    except OSError as error:
+        # OpenSSL does not say which file it could not use.
+        raise UnusableSettings(
+            "settings: the files of ROLLSTREAM_KAFKA__SSL_CAFILE, __SSL_CERTFILE and __SSL_KEYFILE cannot be "
+            f"used together: {error.strerror or 'no PEM, or another password'}."
+        ) from error
     context.check_hostname = kafka.ssl_check_hostname
     return context
 

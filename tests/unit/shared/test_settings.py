@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from shared.process.settings import RuntimeSettings, Settings
+from shared.process.settings import RuntimeSettings, Settings, UnusableSettings, read_settings
+from shared.runtime.clients import connection_options
 
 
 @pytest.fixture
@@ -84,3 +87,48 @@ def test_an_error_never_repeats_the_value(monkeypatch: pytest.MonkeyPatch) -> No
     with pytest.raises(ValidationError) as told:
         Settings()
     assert "canary" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("REGISTER", "a/b", "REGISTER: must be 1 to 64 letters, digits, dots, hyphens or underscores"),
+        ("KAFKA__BOOTSTRAP_SERVERS", "broker", "must be HOST:PORT, or several separated by commas"),
+        ("FOUNDING_OFFICERS", "x", "must be a SHA-256"),
+        ("KAFKA__PARTITIONS", "many", "KAFKA__PARTITIONS: must be a whole number"),
+        ("KAFKA__PARTITIONS", "0", "must be at least 1"),
+        ("HTTP__PORT", "70000", "must be at most 65535"),
+        ("RUNTIME__DRAIN_TIMEOUT_S", "0", "must be more than 0"),
+        ("RUNTIME__DRAIN_TIMEOUT_S", "x", "must be a number"),
+        ("MONGO__JOURNAL", "maybe", "must be true or false"),
+        ("LOG_LEVEL", "LOUD", "must be one of DEBUG, INFO, WARNING, ERROR"),
+        ("RUNTIME__BACKOFF_MAX_S", "1000", "backoff_max_s must be below a third"),
+        ("KAFKA__TYPO", "1", "KAFKA__TYPO: there is no such setting"),
+        ("KAFKA", "x", "ROLLSTREAM_KAFKA: is a group of settings"),
+    ],
+)
+def test_a_wrong_setting_is_told_in_words_and_without_its_value(
+    variables: pytest.MonkeyPatch, name: str, value: str, told: str
+) -> None:
+    variables.setenv(f"ROLLSTREAM_{name}", value)
+    with pytest.raises(UnusableSettings) as raised:
+        read_settings()
+    said = str(raised.value)
+    assert told in said and "settings.md" in said
+    assert (
+        not {"^", "String should", "Input should", "EnvSettingsSource"} & set(said.split())
+        and "[^" not in said
+    )
+
+
+def test_files_for_tls_that_cannot_be_used_are_told_by_their_settings(
+    variables: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    variables.setenv("ROLLSTREAM_KAFKA__SECURITY_PROTOCOL", "SSL")
+    for content in (None, "no certificate"):
+        file = tmp_path / "ca.pem"
+        if content:
+            file.write_text(content)
+        variables.setenv("ROLLSTREAM_KAFKA__SSL_CAFILE", str(file))
+        with pytest.raises(UnusableSettings, match="SSL_CAFILE"):
+            connection_options(Settings().kafka, "test")
