@@ -18,7 +18,6 @@ async def test_a_register_from_its_first_key_to_its_verified_lists(
     environment = settings_for(fresh_engines, tmp_path)
     shell = Terminal(environment, tmp_path)
     kafka = KafkaSettings(bootstrap_servers=fresh_engines.bootstrap_servers, partitions=3)
-    settings = Settings(register=REGISTER, kafka=kafka)
 
     generated = await shell.run(
         "generate", "--voters", "400", "--partitions", "3", "--out", "stream", "--json"
@@ -26,6 +25,10 @@ async def test_a_register_from_its_first_key_to_its_verified_lists(
     made = await shell.run("init", "--out", "register", "--stations", "stream/stations.csv", "--json")
     assert set(made.json["fingerprints"]) >= {"administrator", "signing", "marker"}
     assert "choose another folder" in await shell.told("init", "--out", "register")
+    environment["ROLLSTREAM_FOUNDING_OFFICERS"] = made.json["founding_officers"]
+    settings = Settings(
+        register=REGISTER, kafka=kafka, founding_officers=environment["ROLLSTREAM_FOUNDING_OFFICERS"]
+    )
 
     assert "rollstream topics" in await shell.told("adopt", "--first", "register/adoptions.jsonl")
     assert "rollstream topics" in await shell.told("produce", "stream/events.jsonl")
@@ -55,8 +58,10 @@ async def test_a_register_from_its_first_key_to_its_verified_lists(
         async with asyncio.timeout(120):
             await settled(settings)
 
+        await _everything_is_found(shell)
         await _dead_letters_are_shown(shell, generated.json["expected"]["dead_lettered"])
         await _officers_decide(shell)
+        await _officers_review(shell)
         cut_off = await shell.two("cut-off", "1", by="publisher")
         assert (await shell.verdict(cut_off))["verdict"] == "effective"
         roll = ("finalise", "2027-commune", "--epoch", "1", "--election", "commune_council")
@@ -84,6 +89,42 @@ async def _dead_letters_are_shown(shell: Terminal, expected: int) -> None:
     assert dropped.json == {"dropped": of_partition}
     left = [each for each in letters if each["partition"] != partition]
     assert (await shell.run("dlq", "list", "--json")).json == left
+
+
+async def _everything_is_found(shell: Terminal) -> None:
+    """What became of an event, by any of its names."""
+    lines = (shell.directory / "stream/events.jsonl").read_text().splitlines()
+    event = next(each for line in lines if "voter" in (each := json.loads(line)).get("data", {}))
+    data = event["data"]
+    [of_event, *_] = (await shell.run("find", event["id"], "--kind", "event", "--json")).json
+    assert of_event["outcome"] == "accepted" and of_event["registration_id"] == data["registration_id"]
+    [of_offset] = (await shell.run("find", of_event["place"], "--json")).json
+    assert (of_offset["kind"], of_offset["event_id"]) == ("offset", event["id"])
+    [registration] = (await shell.run("find", data["registration_id"], "--json")).json
+    assert event["id"] in [each["event_id"] for each in registration["versions"]]
+    batch = f"{data['capture']['device']}/{data['capture']['batch']}"
+    for name in (batch, data["capture"]["batch"]):
+        [found] = (await shell.run("find", name, "--kind", "batch", "--json")).json
+        assert data["capture"]["sequence"] in found["received"]
+    letter = (await shell.run("dlq", "list", "--json", "--limit", "1")).json[0]["place"]
+    assert (await shell.run("find", letter, "--json")).json[0]["outcome"] == "dead_lettered"
+    assert "try again" in await shell.told("find", "no-such")
+    assert "nothing lies there yet" in (await shell.run("find", "0/9999999")).out
+    for each in (await shell.run("find", "--incomplete", "--json")).json:
+        assert each["missing"]
+
+
+async def _officers_review(shell: Terminal) -> None:
+    """Two conflicts by one key each, then their approval; a third answer is no longer there."""
+    waiting = (await shell.run("status", "--json")).json["conflicts"]["open"]
+    words = ("--reason", "looked at both", "--limit", "2", "--json")
+    decided = await shell.run("review", *words, *officer("adjudicator"), typed="rd")
+    said = [each["said"] for each in decided.json["sent"]]
+    assert said == ["keep right", "different"][: min(2, waiting)]
+    answered = await shell.run("review", "--approve", *words, *officer("second-officer"), typed="at")
+    assert [each["said"] for each in answered.json["sent"]] == ["approve", "take back to its proposer"]
+    verdicts = [(await shell.verdict(each["id"]))["verdict"] for each in decided.json["sent"]]
+    assert verdicts == ["effective", "returned"]
 
 
 async def _officers_decide(shell: Terminal) -> None:

@@ -15,6 +15,7 @@ from engines import Engines, LocalEngine
 REGISTER = "kh-cli"
 NOBODY = {
     "ROLLSTREAM_REGISTER": REGISTER,
+    "ROLLSTREAM_FOUNDING_OFFICERS": "0" * 64,
     "ROLLSTREAM_KAFKA__BOOTSTRAP_SERVERS": "127.0.0.1:1",
     "ROLLSTREAM_MONGO__URI": "mongodb://127.0.0.1:1",
     "ROLLSTREAM_MONGO__TIMEOUT_MS": "300",
@@ -49,20 +50,20 @@ class Terminal:
             *words,
             env={**others, **self.environment, "COLUMNS": "200"},
             cwd=self.directory,
-            stdin=asyncio.subprocess.DEVNULL,
+            stdin=PIPE,
             stdout=PIPE,
             stderr=PIPE,
         )
 
-    async def try_(self, *words: str) -> Ended:
+    async def try_(self, *words: str, typed: str = "") -> Ended:
         process = await self.start(*words)
-        out, err = await process.communicate()
+        out, err = await process.communicate(typed.encode())
         said = out.decode() + err.decode()
         assert "Traceback" not in said and "Unclosed" not in said, said
         return Ended(process.returncode or 0, out.decode(), err.decode())
 
-    async def run(self, *words: str) -> Ended:
-        ended = await self.try_(*words)
+    async def run(self, *words: str, typed: str = "") -> Ended:
+        ended = await self.try_(*words, typed=typed)
         assert ended.code == 0, ended
         return ended
 
