@@ -60,6 +60,37 @@ def show_letter(
     _not_there(place)
 
 
+@dlq.command("replay")
+def replay(
+    places: Annotated[
+        list[str] | None, typer.Argument(metavar="PARTITION/OFFSET", help="Which; or --reason.")
+    ] = None,
+    reason: Annotated[str, typer.Option(help="All of this reason.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Send dead letters again to the events topic, where they are judged anew.
+
+    For what an older version of Rollstream could not read. What still cannot be read comes back as another
+    dead letter; drop the old ones when all is well.
+    """
+    from client.dead_letters import read_letters, replay_letters
+
+    if bool(places) == bool(reason):
+        fail("say which letters: PARTITION/OFFSET, one or more, or all of a --reason")
+    letters = run(read_letters(settings()))
+    chosen = [each for each in letters if each.place in (places or ()) or each.facts["reason"] == reason]
+    for place in set(places or ()) - {each.place for each in chosen}:
+        _not_there(place)
+    if not chosen:
+        fail(f"no dead letter of reason {reason}: `rollstream dlq list` shows which there are")
+    sent = run(replay_letters(settings(), chosen))
+    left = [each.place for each in chosen if each.place not in sent]
+    text = f"Sent {len(sent)} again; `rollstream dlq list` shows in a moment which came back."
+    if left:
+        text += f"\nToo large to be in their letters, they lie at their own offsets only: {', '.join(left)}"
+    show({"sent": sent, "left": left}, as_json=as_json, text=text)
+
+
 @dlq.command("drop")
 def drop_letter(
     place: Place,

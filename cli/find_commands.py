@@ -16,7 +16,7 @@ MOST_SHOWN = 50
 @app.command("find")
 def find_command(
     wanted: Annotated[
-        str, typer.Argument(metavar="[ID]", help="An id, or PARTITION/OFFSET, or DEVICE/BATCH.")
+        str, typer.Argument(metavar="ID", help="An id, or PARTITION/OFFSET, or DEVICE/BATCH.")
     ] = "",
     kind: Annotated[str, typer.Option(help=f"Look for one kind only: {KINDS}.")] = "",
     incomplete: Annotated[

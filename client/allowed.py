@@ -9,6 +9,8 @@ from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
 
+from shared.contracts.fields import RULES
+
 
 def allowed(model: type[BaseModel] | None, path: str, rule: str) -> tuple[str, ...]:
     """The values that are allowed at the path, if the rule is `enum`."""
@@ -16,8 +18,10 @@ def allowed(model: type[BaseModel] | None, path: str, rule: str) -> tuple[str, .
 
 
 def told(rule: str, values: Sequence[str]) -> str:
-    """The rule as people are told it."""
-    return f"{rule} (one of {', '.join(values)})" if values else rule
+    """The rule as people are told it, with its meaning."""
+    if values:
+        return f"{rule} (one of {', '.join(values)})"
+    return f"{rule} ({RULES[rule]})" if rule in RULES else rule
 
 
 def _at(annotation: Any, path: Sequence[str]) -> Any:

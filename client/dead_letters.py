@@ -1,7 +1,7 @@
 """The dead-letter topic: what lies there, where it came from and why; and what was seen to goes."""
 
 from base64 import b64encode
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from client.topics import admin_options, partitions_of, require
 from shared.contracts.cloudevents import header
 from shared.contracts.topics import Topic
 from shared.process.settings import Settings
+from shared.runtime.clients import make_producer
 from shared.runtime.record import Record
 from shared.runtime.snapshot import read_topic
 
@@ -89,6 +90,34 @@ async def drop_letters(settings: Settings, place: str) -> list[str] | None:
     finally:
         await admin.close()
     return gone
+
+
+async def replay_letters(settings: Settings, letters: Sequence[Letter]) -> list[str]:
+    """Send originals again to the partitions that they came from, where they are judged anew; answers their
+    places. One whose original is too large to be in the letter is left out: it lies at its own offset only.
+
+    Raises client.topics.TopicMissing, and aiokafka's KafkaError if no broker takes them.
+    """
+    whole = [each for each in letters if not each.facts.get("bytes")]
+    if not whole:
+        return []
+    await require(settings, Topic.EVENTS)
+    producer = make_producer(settings, "rollstream-dlq")
+    try:
+        await producer.start()
+        for letter in whole:
+            await producer.send_and_wait(
+                Topic.EVENTS.value,
+                key=letter.record.key,
+                value=letter.record.value,
+                headers=[
+                    (name, value) for name, value in letter.record.headers if not name.startswith(_PREFIX)
+                ],
+                partition=letter.source[0],
+            )
+    finally:
+        await producer.stop()
+    return [each.place for each in whole]
 
 
 def cut(copies: Iterable[Letter], source: Source) -> tuple[int, list[str]]:

@@ -9,8 +9,8 @@ from shared.store.mongo import Mongo
 _SHOWN = dict.fromkeys(
     ("office", "first", "last", "count", "missing", "missing_count", "rejected", "overfull"), 1
 )
-CLOSED_INCOMPLETE: Mapping[str, Any] = {"complete": False, "closes.0": {"$exists": True}}
-"""A query for `capture_batches`."""
+CLOSED_INCOMPLETE: Mapping[str, Any] = {"complete": False, "count": {"$gte": 0}}
+"""A query for `capture_batches`; `count` is null while a batch is not closed."""
 
 
 async def incomplete_batches(settings: Settings, office: str, device: str) -> AsyncIterator[dict[str, Any]]:

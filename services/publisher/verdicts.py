@@ -21,8 +21,14 @@ class VerdictStore:
         self._mongo = mongo
 
     async def prepare(self) -> None:
-        """Make the index; repeating it is harmless."""
-        await self._mongo.collection(COMMANDS).create_indexes([IndexModel([("offset", 1)], name="by_offset")])
+        """Make the indexes; repeating it is harmless."""
+        await self._mongo.collection(COMMANDS).create_indexes(
+            [
+                IndexModel([("offset", 1)], name="by_offset"),
+                IndexModel([("verdict", 1)], name="by_verdict"),
+                IndexModel([("data.pair.registration_id", 1)], name="by_registration"),
+            ]
+        )
 
     async def save(self, verdicts: Iterable[Verdict]) -> None:
         """Keep the fold's verdicts, each as of the message that changed it last."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import time
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 
 import structlog
@@ -20,6 +21,8 @@ from shared.store.progress import ProgressStore
 
 LOOK_EVERY_S = 1.0
 """A batch has at most one receipt in this time, however often it changes."""
+COUNT_EVERY_S = 30.0
+"""How often incomplete batches are counted: nobody acts on them within seconds."""
 _AT_ONCE = 32
 """Batches whose receipts are made at once: a full one is 1.4 MB in the store."""
 
@@ -57,6 +60,7 @@ class ReceiptSender:
         self._outputs = outputs
         self._read_receipts = read_receipts
         self._metrics = metrics
+        self._count_again = 0.0
         self._log = structlog.get_logger()
 
     async def ready(self) -> None:
@@ -82,6 +86,9 @@ class ReceiptSender:
         if not held:
             return
         self._metrics.receipts_owed.set(await self._store.count_owed(held))
+        if time.monotonic() >= self._count_again:
+            self._metrics.batches_incomplete.set(await self._store.count_incomplete(held))
+            self._count_again = time.monotonic() + COUNT_EVERY_S
         if await self._rebuild.goes_on():
             return
         await self._progress.check_all()

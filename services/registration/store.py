@@ -39,7 +39,17 @@ class Store:
                 [IndexModel([(field, 1)], name="by_event")]
             )
         await self._mongo.collection(BATCHES).create_indexes(
-            [IndexModel([("owed", 1), ("partition", 1), ("_id", 1)], name="by_owed")]
+            [
+                IndexModel([("owed", 1), ("partition", 1), ("_id", 1)], name="by_owed"),
+                IndexModel([("complete", 1), ("count", 1)], name="by_complete"),
+            ]
+        )
+        await self._mongo.collection(OUTCOMES).create_indexes(
+            [
+                IndexModel([("registration_id", 1)], name="by_registration"),
+                # Only a run of offsets that could not be decoded has one.
+                IndexModel([("last_offset", 1)], name="by_run", sparse=True),
+            ]
         )
 
     async def registrations(self, ids: Collection[str]) -> dict[str, Registration]:
@@ -128,6 +138,12 @@ class Store:
         """How many batches of these partitions have a receipt to be sent."""
         owed = {"owed": {"$in": list(get_args(Owed))}, "partition": {"$in": list(partitions)}}
         return int(await self._mongo.collection(BATCHES).count_documents(owed))
+
+    async def count_incomplete(self, partitions: Collection[int]) -> int:
+        """How many closed batches of these partitions lack events."""
+        # `count` is null while a batch is not closed.
+        lacking = {"complete": False, "count": {"$gte": 0}, "partition": {"$in": list(partitions)}}
+        return int(await self._mongo.collection(BATCHES).count_documents(lacking))
 
     async def receipts_sent(self, batches: Sequence[Batch]) -> None:
         """Their receipts are on the topic, as the batches were read.

@@ -68,6 +68,15 @@ METRICS: tuple[Metric, ...] = (
         "Capture batches of this process's partitions whose receipt has yet to be sent, as of its last look.",
     ),
     Metric(
+        "batches_incomplete",
+        "rollstream_batches_incomplete",
+        "gauge",
+        (),
+        "batches",
+        "Closed capture batches of this process's partitions that lack events, counted every 30 s; "
+        "`rollstream find --incomplete` names them.",
+    ),
+    Metric(
         "batch_records",
         "rollstream_batch_records",
         "histogram",
@@ -322,6 +331,7 @@ class Metrics:
     rejections: CounterFamily
     dead_letters: CounterFamily
     receipts_owed: Gauge
+    batches_incomplete: Gauge
     batch_records: Histogram
     batch_seconds: Histogram
     batch_retries: Counter

@@ -94,8 +94,10 @@ def store(monkeypatch: pytest.MonkeyPatch) -> Store:
         closes=[close],
         arrivals=b"x",
     )
-    made.put("capture_batches", "D-1/B-2", complete=True, office="010203", closes=[close], missing=[])
-    made.put("capture_batches", "D-2/B-1", complete=False, office=None, closes=[], missing=[])
+    made.put(
+        "capture_batches", "D-1/B-2", complete=True, count=10, office="010203", closes=[close], missing=[]
+    )
+    made.put("capture_batches", "D-2/B-1", complete=False, count=None, office=None, closes=[], missing=[])
     made.put("conflicts", CLAIM, pair=PAIR, status="decided", probability=0.98)
     made.collection("conflicts").documents[CLAIM]["class"] = "multiple_registration"
     made.put(
@@ -250,7 +252,7 @@ def test_incomplete_batches_are_told_by_office_and_device() -> None:
 def test_a_long_list_of_incomplete_batches_is_cut_and_says_so(store: Store) -> None:
     for number in range(60):
         name = f"D-9/B-{number:02}"
-        store.put("capture_batches", name, complete=False, office="1", closes=[{}], missing=[[0, number]])
+        store.put("capture_batches", name, complete=False, count=99, office="1", missing=[[0, number]])
     assert "and more" in asked("--incomplete").output
     assert "and more" not in asked("--incomplete", "--limit", "100").output
     assert len(json.loads(asked("--incomplete", "--limit", "7", "--json").output)) == 7

@@ -52,6 +52,7 @@ OF_FAULTS = {
     "rollstream_service_stopped",
     "rollstream_unread_records",
     "rollstream_receipts_owed",
+    "rollstream_batches_incomplete",
 }
 """What moves only when something is wrong, or is told by the lag already."""
 

@@ -224,6 +224,22 @@ async def test_more_batches_than_are_read_at_once_have_a_receipt_each(
     assert process.handler._parts.metrics.receipts_owed._value.get() == 0
 
 
+async def test_closed_batches_that_lack_events_are_counted_once_in_a_while(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    _, _, process = await one_process(*OLD, captured(9, ELSEWHERE[0], offset=50))
+    gauge = process.handler._parts.metrics.batches_incomplete._value
+    await process.sender.send_owed()
+    assert gauge.get() == 1
+    rest = [captured(each, ELSEWHERE[0], offset=60 + each) for each in (2, 3)]
+    await process.handler.handle(rest)
+    await process.sender.send_owed()
+    assert gauge.get() == 1  # it looks again in 30 s
+    monkeypatch.setattr(process.sender, "_count_again", 0.0)
+    await process.sender.send_owed()
+    assert gauge.get() == 0
+
+
 async def test_what_changes_while_a_receipt_is_under_way_has_another() -> None:
     mongo, outputs, process = await one_process(*OLD)
     later = process_on(mongo, outputs)
