@@ -16,7 +16,7 @@ from simulator import stream
 from tests.kit.terminal import NOBODY
 
 HEAVY = ("pydantic", "aiokafka", "motor", "pymongo", "rich", "cryptography", "numpy", "structlog", "asyncio")
-RUNS = 5
+RUNS = 3
 
 
 def cpu_seconds(*arguments: str) -> float:
