@@ -9,7 +9,6 @@ from cli.proposing import propose, send
 from client import commands
 from client.officers_list import deadlock, idle_roles
 from client.output import fail, show
-from matching.model import load_model
 from shared.contracts.commands import REFERENCE_KINDS, CommandType
 from shared.reference.files import ReferenceStore
 from shared.reference.officers import Officer
@@ -51,6 +50,8 @@ def adopt_file(
     try:
         raw = file.read_bytes()
         if kind == "model":
+            from matching.model import load_model
+
             load_model(raw)  # adopted for good, so it must not be one that no service could serve
         sha256 = store.put(kind, raw)
     except OSError as error:

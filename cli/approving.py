@@ -15,13 +15,11 @@ from client.commands import CommandNotSent, SignedCommand
 from client.describe import what
 from client.output import fail, show, warn
 from client.places import Places
-from client.review import Question, question_of
 from shared.commands.state import State, Verdict
 from shared.contracts.cloudevents import header
 from shared.contracts.commands import OFFICER_HEADER, CommandType
 from shared.process.settings import Settings
 from shared.reference.files import ReferenceStore
-from shared.store.mongo import Mongo
 
 
 def approve(command_id: str, officer: str, key: Path, reason: str, yes: bool, as_json: bool) -> None:
@@ -69,19 +67,14 @@ def _shown(
         said += [show_proposal.changes_shown(verdict.data["kind"], changes)] if changes else []
         warnings += more
     elif show_proposal.is_on_pair(verdict) and not quiet:
+        from client.review import read_question  # the only thing here that needs the store
+
+        asked = asyncio.run(read_question(current, state, verdict))
         place = Places(store, state.reference_at("gazetteer", state.next_offset))
-        said.append(show_proposal.question(asyncio.run(_pair(current, state, verdict)), place))
+        said.append(show_proposal.question(asked, place))
     if not quiet:
         typer.echo("\n\n".join(said))
     return warnings
-
-
-async def _pair(current: Settings, state: State, verdict: Verdict) -> Question:
-    mongo = Mongo(current.mongo, "rollstream-approve")
-    try:
-        return await question_of(mongo, state, verdict)
-    finally:
-        mongo.close()
 
 
 def _raw(command: SignedCommand, quiet: bool) -> list[str]:

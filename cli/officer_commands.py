@@ -79,7 +79,8 @@ def decide(
 
     Name a conflict, or any two registrations by their ids. `rollstream review` goes through many.
     """
-    from cli.proposing import pair_of, propose
+    from cli.pairs import pair_of
+    from cli.proposing import propose
     from shared.contracts.commands import CommandType
 
     if bool(keep) == different:
@@ -139,7 +140,8 @@ def reverse(
 
     Name its conflict, or two registrations: their newest versions are meant.
     """
-    from cli.proposing import pair_of, propose
+    from cli.pairs import pair_of
+    from cli.proposing import propose
     from shared.contracts.commands import CommandType
 
     pair, also = pair_of(one, other)

@@ -1,7 +1,9 @@
 """What an officer is about to sign: the proposal in words, and what it stands for."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -12,12 +14,14 @@ from client.differences import differences
 from client.officers_list import deadlock, idle_roles
 from client.output import table, wrapped
 from client.people import Names
-from client.review import Question
 from shared.commands.state import State, Verdict
 from shared.contracts.commands import CommandType
 from shared.contracts.timestamps import rfc3339
 from shared.reference.files import MissingReference, ReferenceStore
 from shared.reference.officers import parse_officers
+
+if TYPE_CHECKING:
+    from client.review import Question
 
 
 def heading(verdict: Verdict) -> str:

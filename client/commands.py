@@ -10,6 +10,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from client.allowed import allowed, told
+from client.describe import LEAST_BEGINNING
 from client.topics import require
 from shared.commands.state import State
 from shared.contracts import commands
@@ -22,9 +23,6 @@ from shared.reference.officers import command_headers
 from shared.runtime.clients import make_producer
 from shared.runtime.record import Record
 from shared.runtime.snapshot import read_topic
-
-LEAST_BEGINNING = 8
-"""Characters of a command's id that are taken for its beginning."""
 
 
 class CommandNotSent(Exception):

@@ -8,6 +8,9 @@ from shared.contracts.commands import CommandType
 SHORT = 12
 """Characters of an id that people are shown; commands take any beginning of 8 or more that is unique."""
 
+LEAST_BEGINNING = 8
+"""Characters of an id that commands take for its beginning."""
+
 _WHAT = {
     CommandType.APPROVED: "approval",
     CommandType.WITHDRAWN: "withdrawal",

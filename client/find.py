@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from client.commands import LEAST_BEGINNING
+from client.describe import LEAST_BEGINNING
 from client.find_offset import RecordAt, at_offset, record_at
 from client.find_registration import CLAIM, facts_of
 from shared.process.settings import Settings

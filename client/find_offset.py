@@ -4,20 +4,20 @@ An accepted event has no outcome of its own: it lies in its registration's histo
 The record itself says in which.
 """
 
+from __future__ import annotations
+
 import json
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
-
-from aiokafka import TopicPartition
+from typing import TYPE_CHECKING, Any
 
 from shared.contracts.topics import Topic
-from shared.process.settings import Settings
-from shared.runtime.clients import connection_options, reader_options
 from shared.runtime.record import Record
-from shared.runtime.tolerant import TolerantConsumer
-from shared.store.mongo import Mongo
+
+if TYPE_CHECKING:
+    from shared.process.settings import Settings
+    from shared.store.mongo import Mongo
 
 _PROGRESS = f"registration/{Topic.EVENTS.value}"
 
@@ -37,6 +37,12 @@ RecordAt = Callable[[int, int], Awaitable[Lying | None]]
 
 async def record_at(settings: Settings, partition: int, offset: int) -> Lying | None:
     """Read one record of the input. Raises aiokafka's KafkaError if no broker answers."""
+    # Most ids that are looked up need the store alone.
+    from aiokafka import TopicPartition
+
+    from shared.runtime.clients import connection_options, reader_options
+    from shared.runtime.tolerant import TolerantConsumer
+
     at = TopicPartition(Topic.EVENTS.value, partition)
     consumer = TolerantConsumer(
         **connection_options(settings.kafka, "rollstream-find"),

@@ -14,6 +14,7 @@ from shared.commands.state import PairKey, State, Verdict
 from shared.contracts.commands import CommandType
 from shared.contracts.identity import claim_id
 from shared.contracts.timestamps import rfc3339
+from shared.process.settings import Settings
 from shared.reference.officers import Officer
 from shared.store.mongo import Mongo
 
@@ -156,10 +157,14 @@ async def questions(mongo: Mongo, state: State, asked: Sequence[Asked]) -> list[
     ]
 
 
-async def question_of(mongo: Mongo, state: State, proposal: Verdict) -> Question:
+async def read_question(settings: Settings, state: State, proposal: Verdict) -> Question:
     """All that approving a decision or a reversal needs."""
-    [found] = await questions(mongo, state, [(_pair_of(proposal), None, proposal)])
-    return found
+    mongo = Mongo(settings.mongo, "rollstream-approve")
+    try:
+        [found] = await questions(mongo, state, [(_pair_of(proposal), None, proposal)])
+        return found
+    finally:
+        mongo.close()
 
 
 def _pair_of(verdict: Verdict) -> Sequence[Mapping[str, str]]:

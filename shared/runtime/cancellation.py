@@ -11,9 +11,8 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
-import structlog
-
 from shared.process.errors import TransientError
+from shared.process.warn import warn
 
 CLOSE_SECONDS = 5.0
 """How long a client may take to close, whatever the brokers do."""
@@ -39,4 +38,4 @@ async def close(client: Any) -> None:
             async with asyncio.timeout(CLOSE_SECONDS):
                 await stop()
     except Exception as error:
-        structlog.get_logger().warning("a client did not close", error=type(error).__name__)
+        warn("a client did not close", error=type(error).__name__)

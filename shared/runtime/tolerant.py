@@ -17,7 +17,6 @@ import asyncio
 import time
 from typing import Any
 
-import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.client import AIOKafkaClient
 from aiokafka.consumer.fetcher import READ_UNCOMMITTED, Fetcher, FetchError, OffsetResetStrategy
@@ -36,6 +35,7 @@ from aiokafka.errors import (
 from aiokafka.protocol.fetch import FetchRequest
 
 from shared.process.errors import StopService
+from shared.process.warn import warn
 from shared.runtime.batches import Damaged, batch_bytes, first_batch, open_batch
 from shared.runtime.fetched import Budget, Fetched
 from shared.runtime.record import Record
@@ -194,7 +194,7 @@ class BoundedFetcher(Fetcher):  # type: ignore[misc]  # aiokafka has no types
         try:
             response = await self._client.send(node_id, request)
         except KafkaError as failure:
-            structlog.get_logger().warning("fetch failed", error=type(failure).__name__)
+            warn("fetch failed", error=type(failure).__name__)
             await asyncio.sleep(self._retry_backoff)
             return False
         asked = {
@@ -251,9 +251,7 @@ class BoundedFetcher(Fetcher):  # type: ignore[misc]  # aiokafka has no types
         elif error is TopicAuthorizationFailedError:
             self._set_error(partition, error(partition.topic))
             return True
-        structlog.get_logger().warning(
-            "fetch refused", topic=partition.topic, partition=partition.partition, error=error.__name__
-        )
+        warn("fetch refused", topic=partition.topic, partition=partition.partition, error=error.__name__)
         return False
 
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from cli import approving, reviewing
+from cli import reviewing
 from cli.__main__ import app
-from client import commands, status
+from client import commands, review, status
 from client.commands import SignedCommand
 from shared.contracts.identity import claim_id
 from shared.crypto import signing
@@ -114,7 +114,7 @@ def make_desk(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
     made.register("a", "1", "010203")
     made.register("b", "2", "020304")
     made.store.collection("registrations").documents["a"]["revision"] = 3
-    for module in (status, approving, reviewing):
+    for module in (status, review, reviewing):
         monkeypatch.setattr(module, "Mongo", lambda *_: made.store)
     monkeypatch.setattr(commands, "read", made.read)
     monkeypatch.setattr(commands, "send", made.send)

@@ -12,6 +12,7 @@ import pytest
 from cli.capture_commands import LEAST_VOTERS
 from cli.officer_commands import KINDS
 from shared.contracts.commands import REFERENCE_KINDS
+from shared.crypto import signing
 from simulator import stream
 from tests.kit.terminal import NOBODY
 
@@ -49,8 +50,19 @@ def test_the_root_imports_no_library_that_a_command_needs(words: tuple[str, ...]
     assert imported_by(*words).isdisjoint(HEAVY)
 
 
-def test_status_asks_the_store_and_imports_nothing_of_brokers() -> None:
-    assert imported_by("status").isdisjoint({"aiokafka", "rich", "numpy", "structlog"})
+@pytest.mark.parametrize(
+    ("words", "without"),
+    [
+        ("status", {"aiokafka", "rich", "numpy", "structlog"}),
+        ("find r-1", {"aiokafka", "rich", "numpy", "structlog"}),
+        ("approve 12345678 --officer a --key KEY", {"motor", "pymongo", "rich", "numpy", "structlog"}),
+        ("cut-off 1 --officer a --key KEY", {"motor", "pymongo", "rich", "numpy", "structlog"}),
+    ],
+)
+def test_a_command_imports_what_it_needs_alone(words: str, without: set[str], tmp_path: Path) -> None:
+    signing.write_private_key(tmp_path / "key.pem", signing.generate_key())
+    named = words.replace("KEY", str(tmp_path / "key.pem")).split()
+    assert imported_by(*named).isdisjoint(without)
 
 
 @pytest.mark.parametrize(
