@@ -13,6 +13,11 @@ from simulator.fault import AFTER, BEFORE, INSTEAD, Around, Fault
 from simulator.messages import Message, compact, in_wrong_partition
 from simulator.offices import CODECS
 
+LONGEST_KEY = 128
+"""Bytes of a record's key."""
+MOST_NESTED = 64
+"""Objects and lists one in another."""
+
 
 def catalogue(signed: bool = True) -> Iterator[Fault]:
     """Every kind, in a fixed order; without those of authority where devices do not sign."""
@@ -81,6 +86,7 @@ def _undecodable() -> Iterator[Fault]:
         ("nested_too_deep", "json", lambda m: b'{"voter":' + b"[" * 200 + b"]" * 200 + b"}"),
         ("value_too_large", "too_large", lambda m: m.data.encode() + b" " * EVENT_LIMIT),
         ("byte_order_mark", "json", lambda m: b"\xef\xbb\xbf" + m.data.encode()),
+        ("nested_just_too_deep", "json", lambda m: _nested(m, MOST_NESTED + 1)),
     )
     for name, reason, value in values:
         yield _dead(name, reason, lambda m, value=value: m.record(value=value(m)))  # type: ignore[misc]
@@ -96,6 +102,7 @@ def _undecodable() -> Iterator[Fault]:
         ("id_null", "envelope", lambda m: _header(m, b"ce_id", None)),
         ("source_missing", "envelope", lambda m: _without(m, b"ce_source")),
         ("source_endless", "envelope", lambda m: _header(m, b"ce_source", b"/" * 257)),
+        ("id_with_bell", "envelope", lambda m: _header(m, b"ce_id", b"D-1\x07")),
         ("type_empty", "envelope", lambda m: _header(m, b"ce_type", b"")),
         ("no_headers", "envelope", lambda m: ()),
     )
@@ -113,6 +120,12 @@ def _undecodable() -> Iterator[Fault]:
         yield _dead(name, reason, lambda m, text=text: _structured(m, text(m)))  # type: ignore[misc]
 
 
+def _nested(message: Message, depth: int) -> bytes:
+    """Data that are nested so deep, the outermost object included, and hold a field that nobody knows."""
+    lists = depth - 1
+    return f'{{"nested":{"[" * lists}{"]" * lists},{message.data[1:]}'.encode()
+
+
 def _misaddressed() -> Iterator[Fault]:
     def null_key(message: Message, dice: Dice, around: Around) -> Message:
         at = partition_for(message.key.encode(), around.partitions)
@@ -121,6 +134,18 @@ def _misaddressed() -> Iterator[Fault]:
     def other_key(message: Message, dice: Dice, around: Around) -> Message:
         key = f"{message.key}-1".encode()
         return message.sent_as(message.record(key=key), verdict=("rejected", "key_mismatch"))
+
+    def endless_key(message: Message, dice: Dice, around: Around) -> Message:
+        key = message.key.encode().ljust(LONGEST_KEY + 1, b".")
+        return message.sent_as(message.record(key=key), verdict=("dead_lettered", "too_large"))
+
+    def longest_key(message: Message, dice: Dice, around: Around) -> Message:
+        key = message.key.encode().ljust(LONGEST_KEY, b".")
+        return message.sent_as(message.record(key=key), verdict=("rejected", "key_mismatch"))
+
+    def nested(message: Message, dice: Dice, around: Around) -> Message:
+        record = message.record(value=_nested(message, MOST_NESTED))
+        return message.sent_as(record, verdict=invalid.INVALID)
 
     def elsewhere(message: Message, dice: Dice, around: Around) -> Message:
         record = in_wrong_partition(message, around.partitions, dice)
@@ -136,6 +161,9 @@ def _misaddressed() -> Iterator[Fault]:
         return message.sent_as(message.record(value=b'["registered",1]'), verdict=invalid.INVALID)
 
     yield Fault("data_is_a_list", BEFORE, "registered", no_object)
+    yield Fault("nested_as_deep_as_can_be", BEFORE, "registered", nested)
+    yield Fault("key_too_long", BEFORE, "registered", endless_key)
+    yield Fault("key_longest", BEFORE, "registered", longest_key)
     yield Fault("key_null", BEFORE, "registered", null_key)
     yield Fault("key_of_another", BEFORE, "registered", other_key)
     yield Fault("closing_key_of_another", BEFORE, "batch_closed", other_key)

@@ -68,6 +68,7 @@ REGISTERED: dict[str, Callable[[Data], None]] = {
     "voter_is_null": _set("voter", None),
     "capture_missing": _delete("capture"),
     "sequence_negative": _set("capture.sequence", -1),
+    "sequence_too_high": _set("capture.sequence", 10_000),
     "device_with_blank": _set("capture.device", "D 0042"),
     "moment_without_zone": _set("capture.captured_at", "2026-10-20T08:15:00"),
     "moment_impossible": _set("capture.captured_at", "2026-10-20T25:15:00+07:00"),
@@ -82,6 +83,7 @@ REMOVED: dict[str, Callable[[Data], None]] = {
 BATCH_CLOSED: dict[str, Callable[[Data], None]] = {
     "count_does_not_add_up": lambda data: data.update(count=data["count"] + 1),
     "closing_without_batch": _delete("batch"),
+    "closing_of_too_many": lambda data: data.update(first_sequence=0, last_sequence=10_000, count=10_001),
 }
 
 

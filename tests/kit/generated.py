@@ -10,7 +10,7 @@ def decoded(line: bytes, mode: Mode = "binary") -> cloudevents.Event:
     """The event that a consumer reads, by the contract's own decoder. Raises Undecodable."""
     record = to_record(line, mode)
     headers, fault = readable(record)
-    return cloudevents.decode(record.value, headers, fault)
+    return cloudevents.decode(record.value, headers, fault, record.key)
 
 
 def readable(record: ProducerRecord) -> tuple[list[tuple[str, bytes | None]], str | None]:
