@@ -165,7 +165,7 @@ def matching_table(stream: Stream, found: set[Pair]) -> list[tuple[str, str, int
 def _as_expected(expected: str, reason: str, found: Sequence[Outcome]) -> bool:
     if len(found) != 1 or found[0].outcome != expected:
         return False
-    return expected != "rejected" or found[0].reason == reason
+    return expected not in ("rejected", "dead_lettered") or found[0].reason == reason
 
 
 @dataclass(frozen=True, slots=True)

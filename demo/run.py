@@ -181,10 +181,20 @@ def make_register(
     """
     out.print(f"Generating {events:,} events over the gazetteer of Cambodia, seed {seed} …")
     stream = generate_stream(
-        events=events, seed=seed, partitions=settings.kafka.partitions, rates=DEMO_RATES, cut_off=True
+        events=events,
+        seed=seed,
+        partitions=settings.kafka.partitions,
+        rates=DEMO_RATES,
+        register=settings.register,
+        cut_off=True,
     )
     write_stream(stream, directory / "stream")
     if stations is not None:
         (directory / "stream/stations.csv").write_text(stations)
-    out.print("Founding the register: keys, officers, reference data, first adoptions …")
-    return stream, init_register(settings.register, directory / "register", directory / "stream/stations.csv")
+    out.print("Creating the register: keys, officers, devices, reference data, first adoptions …")
+    return stream, init_register(
+        settings.register,
+        directory / "register",
+        directory / "stream/stations.csv",
+        directory / "stream/devices.json",
+    )

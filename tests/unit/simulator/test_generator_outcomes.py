@@ -11,6 +11,7 @@ from simulator import Stream, generate_stream
 from simulator.places import all_village_codes, communes
 from tests.kit.generated import REGISTER, decoded
 
+
 def test_each_outcome_is_what_the_contract_decoder_and_models_say(stream: Stream) -> None:
     for line, truth in zip(stream.lines, stream.events, strict=True):
         for mode in ("binary", "structured"):
