@@ -163,21 +163,36 @@ async def _require_empty(settings: Settings) -> None:
         )
 
 
-async def found_register(
-    events: int, seed: int, directory: Path, settings: Settings, out: Console, stations: str | None = None
+async def create_register(
+    events: int,
+    seed: int,
+    directory: Path,
+    settings: Settings,
+    out: Console,
+    *,
+    stations: str | None = None,
+    signed: bool = True,
 ) -> Stream:
     """`make_register`, and send its first adoptions."""
-    stream, register = make_register(events, seed, directory, settings, out, stations)
+    stream, register = make_register(events, seed, directory, settings, out, stations=stations, signed=signed)
     await commands.send(settings, register.adoptions)
     return stream
 
 
 def make_register(
-    events: int, seed: int, directory: Path, settings: Settings, out: Console, stations: str | None = None
+    events: int,
+    seed: int,
+    directory: Path,
+    settings: Settings,
+    out: Console,
+    *,
+    stations: str | None = None,
+    signed: bool = True,
 ) -> tuple[Stream, NewRegister]:
     """Generate the stream and make the register's files below `directory`.
 
-    `stations` is a stations file to take instead of the stream's own.
+    `stations` is a stations file to take instead of the stream's own. Unless `signed`, it is a register
+    without devices, which takes an event from anybody.
     """
     out.print(f"Generating {events:,} events over the gazetteer of Cambodia, seed {seed} …")
     stream = generate_stream(
@@ -185,16 +200,14 @@ def make_register(
         seed=seed,
         partitions=settings.kafka.partitions,
         rates=DEMO_RATES,
-        register=settings.register,
+        register=settings.register if signed else None,
         cut_off=True,
     )
-    write_stream(stream, directory / "stream")
+    files = directory / "stream"
+    write_stream(stream, files)
     if stations is not None:
-        (directory / "stream/stations.csv").write_text(stations)
+        (files / "stations.csv").write_text(stations)
     out.print("Creating the register: keys, officers, devices, reference data, first adoptions …")
-    return stream, init_register(
-        settings.register,
-        directory / "register",
-        directory / "stream/stations.csv",
-        directory / "stream/devices.json",
-    )
+    devices = files / "devices.json" if signed else None
+    made = init_register(settings.register, directory / "register", files / "stations.csv", devices)
+    return stream, made

@@ -21,7 +21,7 @@ from tests.kit.pipeline import pipeline
 async def test_a_killed_service_repeats_what_it_had_begun_and_the_lists_are_the_same(
     fresh_engines: Engines[LocalEngine], tmp_path: Path, name: str
 ) -> None:
-    async with pipeline(fresh_engines, tmp_path) as register:
+    async with pipeline(fresh_engines, tmp_path, devices=True) as register:
         await register.start_all()
         begun = await kill_in_mid_batch(register, name)
         lags = await group_lags(register.demo.settings, f"rollstream-{name}", TOPIC_OF[name])
@@ -41,7 +41,7 @@ async def test_a_killed_service_repeats_what_it_had_begun_and_the_lists_are_the_
 async def test_a_publisher_killed_among_its_lists_publishes_the_same_bytes_again(
     fresh_engines: Engines[LocalEngine], tmp_path: Path
 ) -> None:
-    async with pipeline(fresh_engines, tmp_path) as register:
+    async with pipeline(fresh_engines, tmp_path, devices=True) as register:
         await register.start_all()
         await register.send()
         await register.settle()

@@ -19,7 +19,7 @@ async def test_outcomes_and_lists_are_those_of_the_reference_model_and_a_strange
     fresh_engines: Engines[LocalEngine], tmp_path: Path, processes: int, batch_size: int
 ) -> None:
     settings = {"ROLLSTREAM_RUNTIME__BATCH_SIZE": str(batch_size)}
-    async with pipeline(fresh_engines, tmp_path, settings_of_services=settings) as register:
+    async with pipeline(fresh_engines, tmp_path, devices=True, settings_of_services=settings) as register:
         for instance in range(1, processes + 1):
             await asyncio.gather(*(register.start(name, instance) for name in SERVICES))
         await register.send()

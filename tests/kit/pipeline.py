@@ -15,7 +15,7 @@ from rich.console import Console
 from client.topics import admin_options, ensure_topics
 from demo import sending, steps
 from demo.processes import SERVICES, RunningService, start_service, stop_service, wait_live
-from demo.run import demo_environment, found_register
+from demo.run import create_register, demo_environment
 from demo.state import Demo
 from demo.waiting import GROUPS, settled
 from engines import Engine, Engines
@@ -203,9 +203,13 @@ async def pipeline(
     seed: int = 11,
     partitions: int = 3,
     stations: str | None = None,
+    devices: bool = False,
     settings_of_services: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Pipeline]:
-    """A founded register on fresh engines, no service started; `stations` instead of the stream's."""
+    """A new register on fresh engines, no service started.
+
+    `stations` instead of the stream's; without `devices` it takes an event from anybody.
+    """
     environment: dict[str, str] = {
         **demo_environment(directory, engines.environment),
         "ROLLSTREAM_KAFKA__PARTITIONS": str(partitions),
@@ -213,7 +217,9 @@ async def pipeline(
     }
     settings = _settings(environment)
     await ensure_topics(settings)
-    stream = await found_register(events, seed, directory, settings, Console(quiet=True), stations)
+    stream = await create_register(
+        events, seed, directory, settings, Console(quiet=True), stations=stations, signed=devices
+    )
     officers = (directory / "register/officers.json").read_bytes()
     environment["ROLLSTREAM_FOUNDING_OFFICERS"] = sha256_hex(officers)
     settings = _settings(environment)
