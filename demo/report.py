@@ -126,6 +126,11 @@ def what_next(directory: Path, election_day: str, example: Example | None) -> li
         ("What officers have done, and which conflicts are open:", "rollstream status --conflicts"),
         *look,
         (
+            "Or go through them, one key each, and then through what was proposed:",
+            f"rollstream review {_by('adjudicator')}",
+            f"rollstream review --approve {_by('second-officer')}",
+        ),
+        (
             "End epoch 2. What is captured later belongs to epoch 3:",
             f"rollstream cut-off 2 {_by('publisher')}",
             approve,
