@@ -14,7 +14,7 @@ from tests.reference.builder import LogBuilder
 from tests.reference.log import LogRecord
 from tests.reference.outcomes import Judged, judge
 
-VOTERS = 2000
+VOTERS = 1000
 
 
 def gazetteer() -> str:
