@@ -119,13 +119,14 @@ class Batch:
 
     def add(self, change: BatchChange) -> None:
         """Add what a handler's batch adds; the receipt is owed if that changes what it says."""
-        closes = self._add_closes(change.closes)
+        closes, overfull = self._add_closes(change.closes), self.overfull
         arrivals, settled = self._add_arrivals(change)
         self.changed |= closes or bool(arrivals or settled)
         close = self.close
         if close is None:
             return
-        if closes or any(sequence in close.sequences for sequence in arrivals | settled):
+        told = any(sequence in close.sequences for sequence in arrivals | settled)
+        if closes or told or self.overfull != overfull:
             self.owed = "new" if change.new else self.owed or "check"
 
     def _add_closes(self, closes: Iterable[Close]) -> bool:

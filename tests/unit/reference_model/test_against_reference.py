@@ -66,6 +66,20 @@ def test_registration_judges_every_event_as_the_log_says(history: History, seed:
     assert differences(register) == []
 
 
+@settings(max_examples=20, deadline=None)
+@given(event_logs(), st.integers(0, 2**32 - 1))
+def test_a_batch_with_too_many_contents_is_overfull_in_whatever_order_they_come(
+    history: History, seed: int
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("services.registration.batches.MOST_ARRIVALS", 4)
+        patch.setattr("tests.reference.receipts.MOST_PAIRS", 4)
+        register = MemoryRegister(history, Random(seed))
+        asyncio.run(register.run_half())
+        asyncio.run(register.run())
+        assert differences(register) == []
+
+
 @settings(max_examples=80, deadline=None)
 @given(command_logs())
 def test_the_fold_of_commands_gives_every_verdict_as_the_log_says(history: History) -> None:

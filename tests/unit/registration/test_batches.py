@@ -222,6 +222,16 @@ def test_a_batch_of_more_than_20_000_contents_is_overfull_for_good() -> None:
     assert not repeated.overfull
 
 
+def test_contents_outside_a_closed_batch_that_make_it_overfull_owe_it_a_receipt(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(batches, "MOST_ARRIVALS", 3)
+    batch = batch_of(closed(close(5, 6)), many(3))
+    batch.owed = None
+    batch.add(many(1, 3))
+    assert batch.overfull and batch.owed == "new"
+
+
 def test_200_000_contents_for_one_batch_cost_seconds() -> None:
     started = time.process_time()
     batch = Batch(BATCH, 1)
