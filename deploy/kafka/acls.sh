@@ -18,7 +18,8 @@ reads() { allow "$1" --operation Read --operation Describe --operation DescribeC
 writes() { allow "$1" --operation Write --operation Describe --operation DescribeConfigs "${@:2}"; }
 joins() { allow "$1" --operation Read --group "$2" "${@:3}"; }
 
-reads registration --topic registration.events.v1 --topic roll.commands.v1
+# After a store was lost, registration looks what receipts say already.
+reads registration --topic registration.events.v1 --topic roll.commands.v1 --topic registration.receipts.v1
 writes registration --topic registration.events.v1 --topic registration.accepted.v1 \
     --topic registration.rejected.v1 --topic registration.receipts.v1 --topic registration.events.v1.dlq
 joins registration rollstream-registration

@@ -13,7 +13,7 @@ from shared.process.settings import Settings
 from tests.kit.compose import ROOT
 
 READS = {
-    "registration": {Topic.EVENTS, Topic.COMMANDS},
+    "registration": {Topic.EVENTS, Topic.COMMANDS, Topic.RECEIPTS},
     "dedup": {Topic.ACCEPTED, Topic.COMMANDS},
     "publisher": {Topic.CHECKED, Topic.COMMANDS, Topic.MANIFESTS},
 }

@@ -1,12 +1,14 @@
 """Each guard of the handler, and what would go wrong without it."""
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, cast
 
 import pytest
 
 from services.registration.store import BATCHES, REGISTRATIONS
-from shared.contracts.events import EventType
+from shared.commands.marker_reader import MarkerReader
+from shared.contracts.events import EventType, Marker
 from shared.contracts.topics import Topic
 from shared.process.errors import NotYet, StoreRolledBack, TransientError
 from shared.runtime.record import Output, Record
@@ -56,6 +58,52 @@ async def test_what_is_tried_again_is_counted_once() -> None:
     assert metrics.dead_letters.labels(reason="json")._value.get() == 1
     assert metrics.records.labels(outcome="dead_lettered")._value.get() == 1
     assert metrics.records.labels(outcome="rejected")._value.get() == 1
+
+
+class _AlwaysValid:
+    """Takes every marker for a valid one of epoch 1."""
+
+    async def valid(self, records: Sequence[Record]) -> list[Marker]:
+        return [Marker(epoch=1, command_offset=0, as_of=0, audit_head="0" * 64) for _ in records]
+
+    async def wait_until_old(self, _markers: Sequence[Marker]) -> None:
+        return
+
+
+class NotedOutputs(MemoryOutputs):
+    """Notes what was sent together, and may refuse one of the sends, as a broker that is away."""
+
+    def __init__(self, refused: int | None = None) -> None:
+        super().__init__()
+        self.refused = refused
+        self.together: list[list[bytes | None]] = []
+
+    async def send(self, outputs: Sequence[Output]) -> None:
+        if len(self.together) == self.refused:
+            raise TransientError("outputs not acknowledged")
+        self.together.append([each.key for each in outputs])
+
+
+async def with_a_marker(outputs: MemoryOutputs) -> None:
+    """Settle an event, a marker and another event, all in one batch of one partition."""
+    handler = handler_on(MemoryMongo(), outputs)
+    handler._parts = replace(handler._parts, markers=cast(MarkerReader, _AlwaysValid()))
+    marker = event(EventType.MARKER, {}, offset=1, key=b"!marker/1", partition=FIRST.partition)
+    await handler.assigned({FIRST.partition: None})
+    await handler.handle([FIRST, marker, replace(SECOND, offset=2)])
+
+
+async def test_a_marker_is_sent_when_all_before_it_is_acknowledged_and_before_what_follows() -> None:
+    outputs = NotedOutputs()
+    await with_a_marker(outputs)
+    assert outputs.together == [[FIRST.key], [b"!marker/1"], [FIRST.key]]
+
+
+async def test_a_marker_is_not_sent_where_what_stands_before_it_was_not_acknowledged() -> None:
+    outputs = NotedOutputs(refused=0)
+    with pytest.raises(TransientError):
+        await with_a_marker(outputs)
+    assert outputs.together == []
 
 
 async def test_a_store_that_is_dropped_while_another_process_overtakes_rejects_nobody() -> None:
@@ -113,8 +161,7 @@ async def test_hundreds_of_subjects_are_judged_in_slices_and_each_in_its_order()
             record = event(event_type, registration(revision=revision, **data), event_id=f"e-{revision}")
             records.append(record)
     batch = [
-        Record(**{**{name: getattr(each, name) for name in each.__dataclass_fields__}, "offset": at})
-        for at, each in enumerate(sorted(records, key=lambda each: each.headers))
+        replace(each, offset=at) for at, each in enumerate(sorted(records, key=lambda each: each.headers))
     ]
     await handler.assigned(dict.fromkeys(range(4)))
     await handler.handle(batch)
