@@ -39,12 +39,15 @@ class AsOf:
 class Conflict:
     """The part of a conflict that changes.
 
-    `found_at` is when the later of the two versions was accepted, the same however often the store is
-    rebuilt; None while one of them is not known: officers may decide on what has yet to arrive.
+    `communes` are those of the residences of the pair, None for a version that is not known; officers sign
+    them with a decision. `found_at` is when the later of the two versions was accepted, the same however
+    often the store is rebuilt; None while one of them is not known: officers may decide on what has yet to
+    arrive.
     """
 
     id: str
     pair: tuple[VersionId, VersionId]
+    communes: tuple[str | None, str | None]
     status: Status
     decision: dict[str, Any] | None
     found_at: str | None
@@ -61,23 +64,26 @@ def judge(
 ) -> Conflict:
     """Compute a conflict from what is known of both registrations and of the decisions.
 
-    It is void when the two versions are in no epoch current together, from the newest finalised one on, or
-    when nobody asks: it was kept for a `same_person` on earlier versions that is no longer in force.
+    A decision that counts as not made is as if it were not there; one that is void leaves the question open,
+    unless one before it still holds. The conflict is void when the two versions are in no epoch current
+    together, from the newest finalised one on, or when nobody asks: it was kept for a `same_person` on
+    earlier versions that is no longer in force.
     """
     pair = ordered_pair(one, other)
-    last = rulings.last_change(pair)
-    decision = last.decision if last else None
+    in_force = rulings.in_force(pair)
+    decision = in_force.decision if in_force else None
     status: Status = "void"
     if ledger.both_current(*pair, since=finalised):
         if decision:
             status = "decided"
-        elif last or _is_asked(pair, rulings, is_claim):
+        elif rulings.made(pair) or _is_asked(pair, rulings, is_claim):
             status = "open"
     accepted = [ledger.accepted_at(*version) for version in pair]
     times = [each for each in accepted if each is not None]
     return Conflict(
         id=claim_id(*pair),
         pair=pair,
+        communes=(ledger.commune(*pair[0]), ledger.commune(*pair[1])),
         status=status,
         decision=_document(decision) if decision else None,
         found_at=rfc3339(max(times)) if len(times) == len(pair) else None,
@@ -92,9 +98,14 @@ def judge(
 def _is_asked(
     pair: tuple[VersionId, VersionId], rulings: Rulings, is_claim: Callable[[VersionId, VersionId], bool]
 ) -> bool:
-    """Whether these versions, never decided on, are a question: a claim, or rule 2 of the contract."""
+    """Whether versions on which no decision was made are a question: a claim, or the contract's rule 2.
+
+    Where no decision names them or makes the two one person, only a claim can have brought them here.
+    """
     ids = ids_of(pair)
-    return not rulings.were_one_person(ids) or rulings.are_one_person(ids) or is_claim(*pair)
+    if not rulings.changes(pair) and not rulings.were_one_person(ids):
+        return True
+    return rulings.are_one_person(ids) or is_claim(*pair)
 
 
 def _document(decision: Decision) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import asyncio
 import gc
 import time
 from dataclasses import dataclass
+from sys import intern
 
 import structlog
 
@@ -143,7 +144,17 @@ class IndexFeed:
             return
         if content.version is not None:
             self.matching.matcher.insert(content.version)
-        self._ledger.add(
-            content.registration_id,
-            Appearance(content.offset, content.epoch, content.digest, record.timestamp),
-        )
+        self._ledger.add(content.registration_id, appearance(content, record.timestamp))
+
+
+def appearance(content: AcceptedRecord, accepted_at: int) -> Appearance:
+    """What the ledger keeps of a record that was accepted at that time, in ms since 1970."""
+    return Appearance(
+        content.offset,
+        content.epoch,
+        content.digest,
+        accepted_at,
+        # There are 1,652 communes and some reasons: one text of each will do.
+        intern(content.commune) if content.commune else None,
+        intern(content.removal_reason) if content.removal_reason else None,
+    )

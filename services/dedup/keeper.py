@@ -67,7 +67,7 @@ class ConflictKeeper:
         self._metrics = metrics
         self._finalised = 0
         self._swept = 0  # the newest finalised epoch for which every conflict was computed anew
-        self._rulings = Rulings(commands.state.decision_log)
+        self._rulings = Rulings(commands.state.decision_log, ledger)
         self._turns = Turns()
 
     async def found(self, claims: Iterable[tuple[Pair, Facts]]) -> None:

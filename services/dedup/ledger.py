@@ -7,12 +7,17 @@ from itertools import zip_longest
 
 @dataclass(frozen=True, slots=True)
 class Appearance:
-    """A version as it came: source offset of its event, epoch, digest, and when it was accepted (ms)."""
+    """A version as it came: source offset of its event, epoch, digest, and when it was accepted (ms).
+
+    `commune` is that of its residence, None for a removal, which has a `removal_reason`.
+    """
 
     offset: int
     epoch: int
     digest: str
     accepted_at: int
+    commune: str | None = None
+    removal_reason: str | None = None
 
 
 class Ledger:
@@ -45,6 +50,18 @@ class Ledger:
             if each.digest == digest:
                 return each.accepted_at
         return None
+
+    def commune(self, registration_id: str, digest: str) -> str | None:
+        """The commune of the version's residence, which its digest is of, too; None if it never came."""
+        for each in self._appearances.get(registration_id, ()):
+            if each.digest == digest and each.commune is not None:
+                return each.commune
+        return None
+
+    def removal_reason(self, registration_id: str) -> str | None:
+        """Why the registration is removed; None while it is active or unknown."""
+        known = self._appearances.get(registration_id)
+        return known[-1].removal_reason if known else None
 
     def digests(self, registration_id: str) -> tuple[str, ...]:
         """Every distinct digest that the registration has had, in the order of their first appearances."""

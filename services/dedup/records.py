@@ -19,7 +19,7 @@ from shared.runtime.record import Output, Record
 
 @dataclass(frozen=True, slots=True)
 class AcceptedRecord:
-    """What matching needs of an accepted record; `version` is None for a removal.
+    """What dedup needs of an accepted record; `version` and `commune` are None for a removal.
 
     `offset` is that of its event; `event_time` the broker's time stamp of the event, in ms since 1970.
     """
@@ -30,6 +30,8 @@ class AcceptedRecord:
     digest: str
     event_time: int
     version: Version | None
+    commune: str | None = None
+    removal_reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,8 @@ def read(record: Record) -> AcceptedRecord | MarkerRecord:
             digest=accepted.digest,
             event_time=milliseconds(event_time.decode()) if event_time else record.timestamp,
             version=_version(accepted),
+            commune=accepted.residence.commune if accepted.residence else None,
+            removal_reason=accepted.removal_reason,
         )
     except (ValueError, ValidationError):
         raise StopService(

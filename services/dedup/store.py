@@ -85,7 +85,10 @@ def _upsert(conflict: Conflict, facts: Mapping[str, Any], first: Mapping[str, An
         "as_of.finalised": {"$lte": as_of.finalised},
     }
     changed = {
-        "pair": [{"registration_id": id_, "digest": digest} for id_, digest in conflict.pair],
+        "pair": [
+            {"registration_id": id_, "digest": digest, "commune": commune}
+            for (id_, digest), commune in zip(conflict.pair, conflict.communes, strict=True)
+        ],
         "status": conflict.status,
         "decision": conflict.decision,
         "found_at": conflict.found_at,

@@ -23,6 +23,7 @@ FACTS = {
 }
 A1, A2, B1 = ("a", "1" * 64), ("a", "2" * 64), ("b", "3" * 64)
 PAIR: Pair = (A1, B1)
+COMMUNE = "010203"
 
 
 class World:
@@ -33,14 +34,27 @@ class World:
         self.decisions: list[DecisionChange] = []
         self.claims: dict[Pair, Any] = {}
 
-    def version(self, id_: str, digest: str, epoch: int = 1) -> None:
+    def version(self, id_: str, digest: str, epoch: int = 1, commune: str = COMMUNE) -> None:
         offset = len(self.versions)
-        self.versions.append((id_, Appearance(offset, epoch, digest, accepted_at=1000 * offset)))
+        came = Appearance(offset, epoch, digest, accepted_at=1000 * offset, commune=commune)
+        self.versions.append((id_, came))
 
-    def decide(self, pair: Pair = PAIR, keep: str | None = "a", reverse: bool = False) -> None:
+    def remove(self, id_: str, reason: str, epoch: int = 1) -> None:
+        """It leaves the last digest."""
+        offset = len(self.versions)
+        digest = next(came.digest for each, came in reversed(self.versions) if each == id_)
+        self.versions.append((id_, Appearance(offset, epoch, digest, 1000 * offset, removal_reason=reason)))
+
+    def decide(
+        self,
+        pair: Pair = PAIR,
+        keep: str | None = "a",
+        reverse: bool = False,
+        communes: tuple[str, str] = (COMMUNE, COMMUNE),
+    ) -> None:
         offset = 10 + len(self.decisions)
         said: Any = "same_person" if keep else "different_persons"
-        ce_id, communes = f"c-{offset}", ("010203", "010203")
+        ce_id = f"c-{offset}"
         decision = Decision(pair, said, keep, ce_id, offset, ("one", "two"), "seen", communes)
         change = DecisionChange(pair, None if reverse else decision, offset, ce_id, communes)
         self.decisions.append(change)

@@ -5,10 +5,10 @@ from typing import Any, cast
 
 from matching.matcher import Matcher
 from matching.model import default_model_bytes, load_model
-from services.dedup.feed import IndexFeed, Matching
+from services.dedup.feed import IndexFeed, Matching, appearance
 from services.dedup.handler import DedupHandler
 from services.dedup.keeper import ConflictKeeper
-from services.dedup.ledger import Appearance, Ledger
+from services.dedup.ledger import Ledger
 from services.dedup.records import AcceptedRecord, read
 from services.dedup.store import ConflictStore
 from shared.commands.feed import CommandFeed
@@ -79,9 +79,7 @@ class Feed:
             if isinstance(content, AcceptedRecord):
                 if content.version is not None:
                     self.matching.matcher.insert(content.version)
-                self._ledger.add(
-                    content.registration_id, Appearance(content.offset, content.epoch, content.digest, 1000)
-                )
+                self._ledger.add(content.registration_id, appearance(content, 1000))
 
     def is_claim(self, one: VersionId, other: VersionId) -> bool:
         return self.matching.matcher.is_claim(one, other)

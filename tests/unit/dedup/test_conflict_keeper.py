@@ -9,7 +9,7 @@ from services.dedup.store import CONFLICTS
 from shared.commands.state import State
 from shared.contracts.identity import claim_id, ordered_pair
 from shared.process.errors import TransientError
-from tests.kit.conflict_world import A1, A2, B1, FACTS, PAIR, Process, Scene
+from tests.kit.conflict_world import A1, A2, B1, COMMUNE, FACTS, PAIR, Process, Scene
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ async def scene() -> Scene:
 async def test_a_claim_opens_a_conflict_with_all_that_operators_read(scene: Scene) -> None:
     assert scene.conflict() == {
         "_id": claim_id(*PAIR),
-        "pair": [{"registration_id": id_, "digest": digest} for id_, digest in PAIR],
+        "pair": [{"registration_id": id_, "digest": digest, "commune": COMMUNE} for id_, digest in PAIR],
         "status": "open",
         "decision": None,
         "found_at": "1970-01-01T00:00:01.000Z",
