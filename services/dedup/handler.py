@@ -73,8 +73,8 @@ class Work:
 
 
 class DedupHandler:
-    """Of each part of a batch: progress checked, index complete, conflicts stored, outputs acknowledged,
-    progress stored."""
+    """Index complete; then of each part: progress checked, conflicts stored, outputs acknowledged, progress
+    stored."""
 
     def __init__(
         self,
@@ -108,7 +108,6 @@ class DedupHandler:
 
         Raises TransientError while a server is away or the feed behind, StopService.
         """
-        await self._progress.check({record.partition for record in batch})
         works = [Work(record, await self._read(record)) for record in batch]
         await self._find_void([work for work in works if isinstance(work.content, MarkerRecord)])
         await self._feed.catch_up(CATCH_UP_SECONDS)
@@ -168,6 +167,7 @@ class DedupHandler:
         return [work.record for work in works[settled:]]
 
     async def _settle_part(self, works: Sequence[Work]) -> None:
+        # The store may have been dropped since the part before.
         await self._progress.check({work.record.partition for work in works})
         model = self._feed.matching.model
         await self._keeper.found(

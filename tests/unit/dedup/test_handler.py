@@ -6,7 +6,7 @@ import pytest
 
 from services.dedup.store import CONFLICTS
 from shared.contracts.topics import Topic
-from shared.process.errors import StopService, TransientError
+from shared.process.errors import StopService, StoreRolledBack, TransientError
 from shared.runtime.record import Record
 from tests.kit.accepted import accepted, voter
 from tests.kit.dedup_worker import Topics, Worker, claims_of, marker_of
@@ -101,6 +101,31 @@ async def test_progress_waits_for_the_index_and_for_every_acknowledgement(topics
     worker.feed.behind = topics.broken = False
     await worker.handler.handle(topics.records)
     assert await worker.positions() == {0: 1, 1: 1}
+
+
+async def test_nothing_is_stored_or_sent_once_the_store_was_dropped_under_the_process(topics: Topics) -> None:
+    mongo = MemoryMongo()
+    worker = Worker(topics, mongo)
+    await worker.handler.assigned({0: None, 1: None})
+    await worker.handler.handle(topics.records[:1])
+    mongo.collections.clear()
+    sent = list(topics.sent)
+    topics.put(accepted("C-1", voter(1), partition=0, offset=1, device="D-3"))
+    with pytest.raises(StoreRolledBack):
+        await worker.handler.handle(topics.records[2:])
+    assert topics.sent == sent
+    assert mongo.dump().get(CONFLICTS, []) == []
+
+
+async def test_a_new_version_voids_the_conflicts_of_the_one_before(topics: Topics) -> None:
+    mongo = MemoryMongo()
+    worker = Worker(topics, mongo)
+    await worker.handler.assigned({0: None, 1: None})
+    await worker.handler.handle(topics.records)
+    topics.put(accepted("A-1", voter(8), partition=0, offset=1))
+    await worker.handler.handle(topics.records[2:])
+    [conflict] = mongo.dump()[CONFLICTS]
+    assert conflict["status"] == "void"
 
 
 async def test_a_batch_that_comes_again_changes_nothing_and_says_the_same(topics: Topics) -> None:

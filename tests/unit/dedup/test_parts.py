@@ -170,13 +170,14 @@ async def test_a_crowd_never_holds_the_event_loop(topics: Topics, monkeypatch: p
         return frozenset() if collection == CONFLICTS else await write(collection, writes)
 
     monkeypatch.setattr(mongo, "write", forgotten)
+    monkeypatch.setattr(dedup_handler, "SETTLE_SECONDS", 600.0)
     worker = await worker_of(topics, mongo)
     gc.collect()
     gc.freeze()  # what the tests hold
     try:
         started = time.perf_counter()
         async with loop_gaps() as gaps:
-            left = await worker.handler.handle(topics.records[:12])
+            left = await worker.handler.handle(topics.records[:5])
         lowest = await floor(time.perf_counter() - started)
     finally:
         gc.unfreeze()
