@@ -95,15 +95,13 @@ def _closeness(one: NDArray[Any], other: NDArray[Any], kind: str, names: Names) 
 
 def _similar(low: Pairs, high: Pairs, names: Names) -> Level:
     # In the order of the texts: Jaro-Winkler need not be symmetric, and numbers depend on who came first.
-    texts = [
-        sorted((names.texts[a], names.texts[b])) for a, b in zip(low.tolist(), high.tolist(), strict=True)
+    texts = names.texts
+    ordered = [
+        (texts[a], texts[b]) if texts[a] < texts[b] else (texts[b], texts[a])
+        for a, b in zip(low.tolist(), high.tolist(), strict=True)
     ]
-    likeness = cpdist(
-        [each[0] for each in texts],
-        [each[1] for each in texts],
-        scorer=JaroWinkler.similarity,
-        dtype=np.float64,
-    )
+    ones, others = zip(*ordered, strict=True)
+    likeness = cpdist(ones, others, scorer=JaroWinkler.similarity, dtype=np.float64)
     skeletons = names.facts["skeleton"]
     sounds = skeletons[low] == skeletons[high]
     return np.select(

@@ -44,7 +44,7 @@ def accepted(
             "device": device,
             "operator": "OP-1",
             "batch": f"{device}-1",
-            "sequence": offset,
+            "sequence": offset % 10_000,
             "captured_at": f"2026-10-20T08:{offset % 60:02}:00+07:00",
         },
         "event_source": "tests",

@@ -13,7 +13,8 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from random import Random
+from typing import Any, Literal
 
 from demo.processes import RunningService, start_service, wait_live
 from demo.waiting import group_lags
@@ -28,6 +29,9 @@ Kind = Literal["content", "phone"]
 NAMES = ("dedup", "publisher")
 HONEST = 300
 SENT_AT_ONCE = 1_000
+SYLLABLES = [
+    first + vowel + last for first in "BCDHKLMNPRSTV" for vowel in "AEIOU" for last in ("", "N", "K")
+]
 PEAK = re.compile(r"^VmHWM:\s+(\d+) kB", re.MULTILINE)
 
 
@@ -71,10 +75,18 @@ class CrowdRun:
         return told
 
 
+def stranger(number: int) -> dict[str, Any]:
+    """Somebody whose names are like nobody's, with the number that everybody has."""
+    dice = Random(number)
+    family, given = ("".join(dice.choices(SYLLABLES, k=3)) for _ in range(2))
+    names = {"family_name": {"km": None, "latin": family}, "given_name": {"km": None, "latin": given}}
+    return {**voter(number), **names, "phone": "+85512345678"}
+
+
 def crowd(kind: Kind, size: int) -> Iterator[Output]:
     """One content under many ids, or many people with one number."""
     for number in range(size):
-        person = voter(1) if kind == "content" else {**voter(number), "phone": "+85512345678"}
+        person = voter(1) if kind == "content" else stranger(number)
         device = f"D-{number % 50}"
         yield accepted(f"C-{number:06}", person, partition=0, offset=number, device=device)
 
