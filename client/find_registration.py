@@ -81,16 +81,14 @@ async def _lists(mongo: Mongo, document: Mapping[str, Any]) -> list[dict[str, An
         places = [
             place
             for commune in sorted(filter(None, communes))
-            for place in await _on_lists(mongo, roll["command_offset"], commune, document["_id"])
+            for place in await _on_lists(mongo, roll["token"], commune, document["_id"])
         ]
         found += [{**head, **place} for place in places] or [{**head, "station": None, "serial": None}]
     return found
 
 
-async def _on_lists(
-    mongo: Mongo, command_offset: int, commune: str, registration_id: str
-) -> list[dict[str, Any]]:
-    of_commune = {"command_offset": command_offset, "province": commune[:2], "commune": commune}
+async def _on_lists(mongo: Mongo, token: str, commune: str, registration_id: str) -> list[dict[str, Any]]:
+    of_commune = {"token": token, "province": commune[:2], "commune": commune}
     found: list[dict[str, Any]] = []
     async for stored in mongo.collection("lists").find(of_commune, {"value": 1}):
         content = json.loads(bytes(stored["value"]))

@@ -7,7 +7,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from services.publisher.editions import EditionStore
 from services.publisher.finalise import Finaliser
 from services.publisher.handler import PublisherHandler
+from services.publisher.publish import Publication
 from services.publisher.store import RollStore
+from services.publisher.verdicts import VerdictStore
 from shared.commands.feed import CommandFeed
 from shared.commands.marker_reader import MarkerReader
 from shared.contracts.topics import Topic
@@ -39,17 +41,19 @@ def create_app(settings: Settings) -> Service:
     topic = Topic.CHECKED.value
     first_records = FirstRecords(settings, topic, f"{SERVICE}-first-records")
     progress = ProgressStore(mongo, SERVICE, topic, first_records)
-    finaliser = Finaliser(
+    verdicts = VerdictStore(mongo)
+    publication = Publication(
         settings,
         signing_key(settings.signing.key_file),
-        commands,
         references,
         roll,
         progress,
         editions,
+        verdicts,
         outputs,
         metrics,
     )
+    finaliser = Finaliser(settings, commands, roll, progress, editions, verdicts, publication, metrics)
     markers = MarkerReader(commands, references)
     handler = PublisherHandler(roll, editions, finaliser, markers, progress, metrics)
     return Service(
@@ -62,7 +66,7 @@ def create_app(settings: Settings) -> Service:
         background=(commands, finaliser),
         feeds=(commands.topic,),
         topics=(Topic.CHECKED, Topic.COMMANDS, Topic.LISTS, Topic.MANIFESTS),
-        on_start=(outputs.start, roll.prepare, editions.prepare),
+        on_start=(outputs.start, roll.prepare, editions.prepare, verdicts.prepare),
         on_stop=(outputs.stop,),
     )
 

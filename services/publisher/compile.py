@@ -1,12 +1,12 @@
 """Makes all lists of a version, district by district, before anything of it is published."""
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
-from services.publisher.editions import EditionStore, Stood
-from services.publisher.lists import Edition, Removed, Sign, StationList, station_list
+from services.publisher.editions import Attempt, EditionStore, Stood
+from services.publisher.lists import Removed, Sign, StationList, station_list
 from services.publisher.registrations import Registration
 from services.publisher.roll import Refusal, Ruling, absence, rule
 from services.publisher.seating import seat
@@ -41,31 +41,30 @@ class _District:
 
 
 class Compiler:
-    """Compiles one edition. `still_due` raises if another process has published it meanwhile.
+    """Compiles the version of an attempt.
 
-    It is asked between reading and judging or writing: while an edition is due nothing that it reads is
-    dropped from the store, so what a process that was paused then writes is what the other one wrote.
+    What it reads may be of two stores or half dropped if the attempt does not hold any more: who publishes
+    or refuses asks for that afterwards.
     """
 
     def __init__(
         self,
         roll: RollStore,
         editions: EditionStore,
-        edition: Edition,
+        attempt: Attempt,
         stations: Stations,
         sign: Sign,
-        still_due: Callable[[], Awaitable[None]],
     ) -> None:
         self._roll = roll
         self._editions = editions
-        self._edition = edition
+        self._attempt = attempt
+        self._edition = edition = attempt.edition
         self._stations = stations
         self._sign = sign
-        self._still_due = still_due
         data = edition.request.data
         self._epoch = data.epoch
         self._day = date.fromisoformat(data.election.day)
-        self._before = edition.replaces_offset
+        self._before = edition.replaces_token
         self._lists_of: dict[str, dict[str, str]] = {}  # district → station → commune
         self._had_list: frozenset[str] = frozenset()
         self._over_full: list[str] = []
@@ -79,7 +78,7 @@ class Compiler:
             district = await self._read(code, ruling)
             lists = self._lists(district, ruling)
             if store:
-                await self._editions.save_lists(self._edition, lists)
+                await self._editions.save_lists(self._attempt, lists)
             for made, _, _ in lists:
                 row = (made.station, made.count, made.root)
                 compiled.lists.setdefault(made.commune[:2], []).append(row)
@@ -99,7 +98,6 @@ class Compiler:
         rulings = state.rulings_at(request.command_offset)
         involved = {each for pairs in (claims, rulings) for pair in pairs for each, _ in pair}
         people = await self._roll.registrations(sorted(involved), self._epoch)
-        await self._still_due()
         return rule(people, claims, rulings, self._day, request.data.undecided)
 
     async def _districts(self) -> list[str]:
@@ -123,7 +121,6 @@ class Compiler:
         stood = {each: where for old in before for each, where in old.stood.items()}
         elsewhere = [each for each in stood if each not in standing and each not in absent]
         moved = await self._roll.registrations(elsewhere, self._epoch)
-        await self._still_due()
         return _District(code, standing, absent, stood, moved)
 
     def _lists(

@@ -1,16 +1,29 @@
-"""Versions of rolls and their lists in MongoDB."""
+"""Versions of rolls and their lists in MongoDB, fenced: only who took a version last can store it.
 
+A process may be paused for hours between any two steps, and the store may be dropped or exchanged under it.
+So each attempt to judge a version takes it first: it puts a token of its own in the version's document. Lists
+are stored under that token and count for nobody else, and what makes a version stand is written only where
+the token still is. A store that was dropped meanwhile has none.
+"""
+
+import uuid
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from services.publisher.lists import Edition, StationList, Totals
 from services.publisher.registrations import Registration
-from services.publisher.verdicts import VerdictStore
-from shared.store.mongo import IndexModel, Mongo, ReplaceOne, UpdateOne
+from shared.store.mongo import IndexModel, InsertOne, Mongo, UpdateOne
 
 ROLLS = "rolls"
 LISTS = "lists"
+
+JUDGING, PUBLISHING, PUBLISHED = "judging", "publishing", "published"
+"""`state` of a version: taken and perhaps to be refused; effective; its roll manifest is on its topic."""
+
+
+class Abandoned(Exception):
+    """Another process took the version over, or it is published already, or the store is another one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,142 +43,168 @@ class StoredList:
     stood: Mapping[str, Stood]
 
 
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One attempt to judge and publish a version; what it stores counts only while its token is the last."""
+
+    edition: Edition
+    token: str
+
+
 class EditionStore:
-    """Writes are upserts of what follows from the log, so repeating them is harmless."""
+    """What it stores of a version follows from the log, so any attempt that still holds stores the same."""
 
     def __init__(self, mongo: Mongo) -> None:
         self._mongo = mongo
-        self.verdicts = VerdictStore(mongo)
 
     async def prepare(self) -> None:
         """Make the indexes; repeating it is harmless."""
-        await self.verdicts.prepare()
         await self._mongo.collection(LISTS).create_indexes(
-            [IndexModel([("command_offset", 1), ("province", 1), ("station", 1)], name="by_province")]
+            [IndexModel([("token", 1), ("province", 1), ("station", 1)], name="by_province")]
         )
 
     # Versions
 
-    async def take_effect(self, edition: Edition) -> None:
-        """A `finalised` takes effect: its version is about to be published."""
-        data = edition.request.data
-        document = {
-            "roll": data.roll,
+    async def take(self, edition: Edition) -> Attempt:
+        """Take a version over from whoever had it. Raises Abandoned if it is published."""
+        attempt = Attempt(edition, uuid.uuid4().hex)
+        request = edition.request
+        members = {
+            "token": attempt.token,
+            "roll": request.data.roll,
             "version": edition.version,
-            "kind": data.kind,
-            "epoch": data.epoch,
-            "command_id": edition.request.command_id,
-            "command_offset": edition.request.command_offset,
-            "election": data.election.model_dump(),
-            "undecided": data.undecided,
+            "kind": request.data.kind,
+            "epoch": request.data.epoch,
+            "command_id": request.command_id,
+            "command_offset": request.command_offset,
+            "election": request.data.election.model_dump(),
+            "undecided": request.data.undecided,
             "replaces": edition.replaces,
         }
-        await self._mongo.write(
-            ROLLS,
-            [
-                UpdateOne(
-                    {"_id": edition.name},
-                    {"$set": document, "$setOnInsert": {"state": "publishing"}},
-                    upsert=True,
-                )
-            ],
+        unpublished = {"_id": edition.name, "state": {"$ne": PUBLISHED}}
+        update = {"$set": members, "$setOnInsert": {"state": JUDGING}}
+        if await self._mongo.write(ROLLS, [UpdateOne(unpublished, update, upsert=True)]):
+            raise Abandoned
+        return attempt
+
+    async def require(self, attempt: Attempt) -> None:
+        """Raise Abandoned unless the version is still this attempt's, in the store in which it began.
+
+        Asked after all that it read, so that it was read from one store and nothing of it was dropped.
+        """
+        found = await self._mongo.find_by_ids(ROLLS, [attempt.edition.name])
+        if not any(each["token"] == attempt.token and each["state"] != PUBLISHED for each in found):
+            raise Abandoned
+
+    async def take_effect(self, attempt: Attempt) -> None:
+        """The version is about to be published. Raises Abandoned."""
+        await self._change(attempt, {"state": PUBLISHING})
+
+    async def published(self, attempt: Attempt, totals: Totals) -> None:
+        """The roll manifest is on its topic. Raises Abandoned."""
+        await self._change(
+            attempt,
+            {
+                "state": PUBLISHED,
+                "stations": totals.stations,
+                "entries": totals.entries,
+                "excluded": dict(totals.excluded),
+                "roll_root": totals.root,
+            },
         )
-        await self.verdicts.take_effect(edition.request)
+        lists, request = self._mongo.collection(LISTS), attempt.edition.request
+        roll, offset = request.data.roll, request.command_offset
+        await lists.delete_many({"roll": roll, "command_offset": {"$lt": offset}})
+        await lists.delete_many({"command_offset": offset, "token": {"$ne": attempt.token}})
+
+    async def _change(self, attempt: Attempt, members: Mapping[str, Any]) -> None:
+        mine = {"_id": attempt.edition.name, "token": attempt.token}
+        if not await self._mongo.update_existing(ROLLS, [UpdateOne(mine, {"$set": dict(members)})]):
+            raise Abandoned
+
+    async def drop(self, attempt: Attempt) -> None:
+        """Forget a version that is refused: it comes to nothing, and another may have its number."""
+        mine = {"_id": attempt.edition.name, "token": attempt.token}
+        await self._mongo.collection(ROLLS).delete_many(mine)
+        await self._mongo.collection(LISTS).delete_many({"token": attempt.token})
 
     async def versions(self) -> list[dict[str, Any]]:
-        """Every version of every roll, in the order in which they took effect."""
+        """Every version of every roll that took effect, in their order."""
         found: list[dict[str, Any]] = (
-            await self._mongo.collection(ROLLS).find({}).sort("command_offset", 1).to_list(None)
+            await self._mongo.collection(ROLLS)
+            .find({"state": {"$ne": JUDGING}})
+            .sort("command_offset", 1)
+            .to_list(None)
         )
         return found
 
     async def newest_epoch(self) -> int:
         """The newest epoch of which a version is published, 0 if there is none."""
         found = await self._mongo.collection(ROLLS).find_one(
-            {"state": "published"}, {"epoch": 1}, sort=[("epoch", -1)]
+            {"state": PUBLISHED}, {"epoch": 1}, sort=[("epoch", -1)]
         )
         return int(found["epoch"]) if found else 0
-
-    async def published(self, edition: Edition, totals: Totals) -> None:
-        """The roll manifest is on its topic."""
-        members = {
-            "state": "published",
-            "stations": totals.stations,
-            "entries": totals.entries,
-            "excluded": dict(totals.excluded),
-            "roll_root": totals.root,
-        }
-        await self._mongo.write(ROLLS, [UpdateOne({"_id": edition.name}, {"$set": members})])
-        await self._mongo.collection(LISTS).delete_many(
-            {
-                "roll": edition.request.data.roll,
-                "command_offset": {"$lt": edition.request.command_offset},
-            }
-        )
 
     # Lists
 
     async def save_lists(
-        self, edition: Edition, lists: Iterable[tuple[StationList, bool, Sequence[Registration]]]
+        self, attempt: Attempt, lists: Iterable[tuple[StationList, bool, Sequence[Registration]]]
     ) -> None:
-        """Keep the lists of an edition, each with whether its station is closed and who stands there.
+        """Keep the lists of an attempt, each with whether its station is closed and who stands there.
 
         They stay until the next version of the roll is published, which needs them for `removed`.
         """
-        await self._mongo.write(LISTS, [_list_write(edition, *each) for each in lists])
+        await self._mongo.write(LISTS, [_list_write(attempt, *each) for each in lists])
 
-    async def stored_lists(self, command_offset: int, stations: Sequence[str]) -> list[StoredList]:
+    async def stored_lists(self, token: str, stations: Sequence[str]) -> list[StoredList]:
         """What a version said of some stations; it has a list of each."""
-        ids = [_list_id(command_offset, station) for station in stations]
+        ids = [_list_id(token, station) for station in stations]
         return [_stored_list(found) for found in await self._mongo.find_by_ids(LISTS, ids, {"value": 0})]
 
-    async def communes(self, command_offset: int) -> dict[str, str]:
+    async def communes(self, token: str) -> dict[str, str]:
         """The stations of a version with their communes, without those that were closed then."""
         found = self._mongo.collection(LISTS).find(
-            {"command_offset": command_offset, "closed": False}, {"station": 1, "commune": 1}
+            {"token": token, "closed": False}, {"station": 1, "commune": 1}
         )
         return {document["station"]: document["commune"] async for document in found}
 
-    async def values(self, command_offset: int, province: str) -> AsyncIterator[tuple[str, bytes]]:
+    async def values(self, attempt: Attempt, province: str) -> AsyncIterator[tuple[str, bytes]]:
         """The messages of a province's lists by station, in order of station."""
         found = self._mongo.collection(LISTS).find(
-            {"command_offset": command_offset, "province": province}, {"station": 1, "value": 1}
+            {"token": attempt.token, "province": province}, {"station": 1, "value": 1}
         )
         async for document in found.sort("station", 1):
             yield document["station"], bytes(document["value"])
 
-    async def drop_lists(self, command_offset: int) -> None:
-        """Forget the lists of a version that comes to nothing."""
-        await self._mongo.collection(LISTS).delete_many({"command_offset": command_offset})
 
-
-def _list_id(command_offset: int, station: str) -> str:
-    # Named by the command, not the version: what a refused one left behind is nobody else's.
-    return f"{command_offset}/{station}"
+def _list_id(token: str, station: str) -> str:
+    return f"{token}/{station}"
 
 
 def _list_write(
-    edition: Edition, made: StationList, closed: bool, voters: Sequence[Registration]
-) -> ReplaceOne[dict[str, Any]]:
-    key = _list_id(edition.request.command_offset, made.station)
-    document = {
-        "_id": key,
-        "command_offset": edition.request.command_offset,
-        "roll": edition.request.data.roll,
-        "version": edition.version,
-        "station": made.station,
-        "commune": made.commune,
-        "province": made.commune[:2],
-        "closed": closed,
-        "count": made.count,
-        "merkle_root": made.root,
-        "stood": [
-            [voter.registration_id, voter.captured.village_code, voter.captured.polling_station]
-            for voter in voters
-        ],
-        "value": made.value,
-    }
-    return ReplaceOne({"_id": key}, document, upsert=True)
+    attempt: Attempt, made: StationList, closed: bool, voters: Sequence[Registration]
+) -> InsertOne[dict[str, Any]]:
+    request = attempt.edition.request
+    return InsertOne(
+        {
+            "_id": _list_id(attempt.token, made.station),
+            "token": attempt.token,
+            "command_offset": request.command_offset,
+            "roll": request.data.roll,
+            "version": attempt.edition.version,
+            "station": made.station,
+            "commune": made.commune,
+            "province": made.commune[:2],
+            "closed": closed,
+            "count": made.count,
+            "merkle_root": made.root,
+            "stood": [
+                [voter.registration_id, voter.captured.village_code, voter.captured.polling_station]
+                for voter in voters
+            ],
+            "value": made.value,
+        }
+    )
 
 
 def _stored_list(document: Mapping[str, Any]) -> StoredList:

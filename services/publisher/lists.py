@@ -32,14 +32,14 @@ def signer(key: Ed25519PrivateKey) -> Sign:
 @dataclass(frozen=True, slots=True)
 class Edition:
     """One version of a roll: what every head of its lists and manifests says. `reference` is the SHA-256 of
-    gazetteer, stations and model; `replaces` the version before and `replaces_offset` the command offset by
-    which it was made, None in the first."""
+    gazetteer, stations and model; `replaces` the version before and `replaces_token` what its
+    lists are stored under, None in the first."""
 
     register: str
     request: FinaliseRequest
     version: int
     replaces: int | None
-    replaces_offset: int | None
+    replaces_token: str | None
     reference: Mapping[str, str]
 
     @property

@@ -1,6 +1,7 @@
 """What lies on `roll.manifests.v1`: a version whose roll manifest is there is never published again."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 from aiokafka import TopicPartition
@@ -21,8 +22,8 @@ READ_SECONDS = 120.0
 """How long reading all of the topic may take."""
 
 
-def verified(value: bytes, edition: Edition, key: Ed25519PublicKey) -> dict[str, Any] | None:
-    """The roll manifest in a message, if it is this edition's and signed with `key`.
+def verified(value: bytes, edition: Edition, keys: Sequence[Ed25519PublicKey]) -> dict[str, Any] | None:
+    """The roll manifest in a message, if it is this edition's and signed with one of the keys.
 
     Whoever may write to the topic cannot sign, but can send any bytes, and signed ones again under any key.
     """
@@ -34,7 +35,8 @@ def verified(value: bytes, edition: Edition, key: Ed25519PublicKey) -> dict[str,
     head = manifest["manifest"]
     if any(head[name] != content for name, content in edition.head().items()):
         return None
-    return manifest if signing.verify_json(key, head, manifest["signature"]) else None
+    signed = any(signing.verify_json(key, head, manifest["signature"]) for key in keys)
+    return manifest if signed else None
 
 
 class ManifestTopic:
@@ -43,14 +45,14 @@ class ManifestTopic:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
 
-    async def roll_manifest(self, edition: Edition, signing_key: bytes) -> dict[str, Any] | None:
-        """The roll manifest of an edition that verifies with `signing_key` (PEM), if it is there.
+    async def roll_manifest(self, edition: Edition, signing_keys: Sequence[bytes]) -> dict[str, Any] | None:
+        """The first roll manifest of an edition that verifies with one of the keys (PEM), if one is there.
 
         Raises TransientError if no broker answers.
         """
-        key = signing.load_public_pem(signing_key)
+        keys = [signing.load_public_pem(pem) for pem in signing_keys]
         for value in await self._values(edition.name.encode()):
-            manifest = verified(value, edition, key)
+            manifest = verified(value, edition, keys)
             if manifest is not None:
                 return manifest
         return None

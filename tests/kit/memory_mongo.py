@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
 from typing import Any, cast
 
-from shared.store.mongo import Mongo, ReplaceOne, UpdateOne
+from shared.store.mongo import InsertOne, Mongo, ReplaceOne, UpdateOne
 
 Document = dict[str, Any]
 
@@ -45,6 +45,8 @@ class MemoryCollection:
 
     def write(self, write: Any) -> bool:
         """Do one guarded upsert; whether it took place, else its `_id` is there with another guard."""
+        if isinstance(write, InsertOne):
+            return self._insert(write._doc)
         condition, change = write._filter, write._doc
         here = self.documents.get(condition["_id"])
         found = here if here is not None and _matches(here, condition) else None
@@ -60,6 +62,12 @@ class MemoryCollection:
         document = found if found is not None else _inserted(condition)
         _update(document, deepcopy(change), inserted=found is None)
         self.documents[document["_id"]] = document
+        return True
+
+    def _insert(self, document: Document) -> bool:
+        if document["_id"] in self.documents:
+            return False
+        self.documents[document["_id"]] = deepcopy(document)
         return True
 
 

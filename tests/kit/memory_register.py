@@ -5,7 +5,7 @@ are drawn by dice; matching is not run, its claims are given. What comes out is 
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any, cast
@@ -17,7 +17,9 @@ from services.publisher.finalise import Finaliser
 from services.publisher.handler import PublisherHandler
 from services.publisher.lists import Edition
 from services.publisher.manifests import verified
+from services.publisher.publish import Publication
 from services.publisher.store import RollStore
+from services.publisher.verdicts import VerdictStore
 from services.registration.handler import Parts, RegistrationHandler
 from services.registration.holdings import Holdings
 from services.registration.rebuild import Rebuild
@@ -137,16 +139,19 @@ class MemoryFiles(ReferenceStore):
         return self._files[sha256]
 
 
-class _Manifests:
+class MemoryManifests:
     """The manifests topic, in the place of `ManifestTopic`."""
 
     def __init__(self, topics: MemoryTopics) -> None:
         self._topics = topics
+        self.looks = 0
 
-    async def roll_manifest(self, edition: Edition, signing_key: bytes) -> dict[str, Any] | None:
+    async def roll_manifest(self, edition: Edition, signing_keys: Sequence[bytes]) -> dict[str, Any] | None:
+        self.looks += 1
+        keys = [signing.load_public_pem(pem) for pem in signing_keys]
         for record in self._topics.of(Topic.MANIFESTS, 0):
             if record.key == edition.name.encode():
-                found = verified(record.value or b"", edition, signing.load_public_pem(signing_key))
+                found = verified(record.value or b"", edition, keys)
                 if found is not None:
                     return found
         return None
@@ -275,18 +280,15 @@ class MemoryRegister:
         progress: ProgressStore,
         editions: EditionStore,
     ) -> Finaliser:
-        finaliser = Finaliser(
-            self._settings,
-            key,
-            cast(CommandFeed, feed),
-            self._files,
-            roll,
-            progress,
-            editions,
-            cast(Outputs, self.topics),
-            Metrics("publisher"),
+        commands, metrics = cast(CommandFeed, feed), Metrics("publisher")
+        verdicts, outputs = VerdictStore(self.mongo.as_mongo()), cast(Outputs, self.topics)
+        publication = Publication(
+            self._settings, key, self._files, roll, progress, editions, verdicts, outputs, metrics
         )
-        finaliser._manifests = _Manifests(self.topics)  # type: ignore[assignment]
+        publication._manifests = MemoryManifests(self.topics)  # type: ignore[assignment]
+        finaliser = Finaliser(
+            self._settings, commands, roll, progress, editions, verdicts, publication, metrics
+        )
         finaliser.hold(True)
         return finaliser
 
@@ -312,7 +314,7 @@ class MemoryRegister:
 
 async def _judge(finalisers: list[Finaliser]) -> None:
     for each in [*finalisers, *finalisers]:  # as with a key that was changed: the one that has it goes on
-        await each._judge_all()
+        await each.judge_all()
 
 
 def _claims_by_source(claims: Iterable[SeenClaim]) -> dict[tuple[str, str, int], list[Any]]:

@@ -39,7 +39,7 @@ def edition(version: int = 2, roll: str = "2027-commune") -> Edition:
         FinaliseRequest("finalise-1", data, 12, "publisher", "approver"),
         version,
         version - 1 or None,
-        7 if version > 1 else None,
+        "token" if version > 1 else None,
         {kind: sha256_hex(kind.encode()) for kind in ("gazetteer", "stations", "model")},
     )
 

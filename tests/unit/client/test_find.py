@@ -212,11 +212,11 @@ async def test_the_newest_list_of_each_roll_tells_station_and_serial(store: Stor
     for number, (roll, serials) in enumerate([("roll-a/1", 1), ("roll-a/2", 3), ("roll-b/1", 0)]):
         name, at = roll.split("/")
         facts = {"roll": name, "version": int(at), "kind": "final", "epoch": 1, "state": "published"}
-        store.put("rolls", roll, **facts, command_offset=number)
+        store.put("rolls", roll, **facts, token=f"t-{number}")
         voters = [registration(f"r-{each}", family=f"A{each}") for each in range(1, serials + 1)]
         removed = [Removed("r-1", "decided", "command-1")] if not voters else []
         made = station_list(edition(), "S-1", "010203", voters, removed, SIGN)
-        where = {"command_offset": number, "province": "01", "commune": "010203", "station": "S-1"}
+        where = {"token": f"t-{number}", "province": "01", "commune": "010203", "station": "S-1"}
         store.put("lists", f"{number}/S-1", **where, value=made.value)
     [match] = await found("r-1")
     told = [(each["roll"], each["version"], each["station"], each["serial"]) for each in match.facts["lists"]]

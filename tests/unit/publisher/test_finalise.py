@@ -1,7 +1,5 @@
 """Publishing survives a crash or a pause at any moment: equal bytes, or nothing."""
 
-import asyncio
-import itertools
 import json
 from collections.abc import Iterable, Sequence
 from typing import Any, cast
@@ -9,142 +7,17 @@ from typing import Any, cast
 import pytest
 
 from services.publisher.compile import Compiled, Compiler
-from services.publisher.editions import EditionStore
-from services.publisher.finalise import CAUSES, Abandoned, Finaliser
-from services.publisher.handler import PublisherHandler
-from services.publisher.registrations import Registration
 from services.publisher.store import EpochEnd, RollStore
-from shared.commands.feed import CommandFeed
-from shared.commands.marker_reader import MarkerReader
 from shared.commands.state import State, Verdict
 from shared.contracts.topics import Topic
 from shared.crypto import signing
 from shared.process.errors import StopService, StoreRolledBack, TransientError
-from shared.process.metrics import Metrics
-from shared.process.settings import KafkaSettings, Settings
-from shared.runtime.outputs import Outputs
 from shared.runtime.record import Output, Record
-from shared.store.progress import ProgressStore
 from tests.kit.checked_records import checked_output
-from tests.kit.command_log import REGISTER, CommandLog, key_of
+from tests.kit.command_log import REGISTER, key_of
 from tests.kit.memory_mongo import MemoryMongo
-from tests.kit.memory_register import MemoryFeed, MemoryFiles, MemoryTopics, _Manifests
-from tests.reference.log import LogRecord
-
-PARTITIONS = 2
-STATIONS = b"""station,name_km,name_latin,commune,villages,capacity
-S-1,,,010203,,2
-S-2,,,020304,,2
-S-3,,,020305,,2
-"""
-
-
-class Desk:
-    """The publisher's parts over memory; `finaliser` makes another process on the same store and topics."""
-
-    def __init__(self) -> None:
-        self.commands = CommandLog().found().adopt_all(stations=STATIONS)
-        self.topics = MemoryTopics()
-        self.offsets = [itertools.count() for _ in range(PARTITIONS)]
-        self.mongo = MemoryMongo()
-        self.editions = EditionStore(self.mongo.as_mongo())
-        self.settings = Settings(register=REGISTER, kafka=KafkaSettings(partitions=PARTITIONS))
-
-    def finaliser(
-        self, outputs: MemoryTopics | None = None, roll: RollStore | None = None, key: str = "signer"
-    ) -> Finaliser:
-        made = Finaliser(
-            self.settings,
-            key_of(key),
-            cast(CommandFeed, self.feed()),
-            MemoryFiles(self.commands.files),
-            roll or RollStore(self.mongo.as_mongo()),
-            self.progress(),
-            self.editions,
-            cast(Outputs, outputs or self.topics),
-            Metrics("publisher"),
-        )
-        made._manifests = _Manifests(self.topics)  # type: ignore[assignment]
-        made.hold(True)
-        return made
-
-    def feed(self) -> MemoryFeed:
-        feed = MemoryFeed(REGISTER, self.commands.officers_sha, self._log(), MemoryFiles(self.commands.files))
-        while not feed.at_end:
-            feed.fold_one()
-        return feed
-
-    def progress(self) -> ProgressStore:
-        return ProgressStore(self.mongo.as_mongo(), "publisher", Topic.CHECKED.value, _no_first_records)
-
-    def _log(self) -> Iterable[LogRecord]:
-        for headers, message in zip(self.commands.headers, self.commands.messages, strict=True):
-            yield LogRecord(0, message.offset, message.timestamp, b"k", message.value, headers)
-
-    async def read(self, *records: Record, roll: RollStore | None = None) -> None:
-        """As the consumer does that begins where the store is."""
-        mongo = self.mongo.as_mongo()
-        markers = MarkerReader(cast(CommandFeed, self.feed()), MemoryFiles(self.commands.files))
-        progress = self.progress()
-        handler = PublisherHandler(
-            roll or RollStore(mongo), self.editions, self.finaliser(), markers, progress, Metrics("publisher")
-        )
-        await handler.assigned(dict.fromkeys(range(PARTITIONS)))
-        await handler.handle(records)
-
-    async def epoch(self, epoch: int, *records: tuple[str, int, dict[str, Any]]) -> None:
-        outputs = [
-            checked_output(each, offset, PARTITIONS, epoch=epoch, **more) for each, offset, more in records
-        ]
-        await self.read(*self.records(epoch, outputs))
-
-    def records(self, epoch: int, outputs: Iterable[Output]) -> list[Record]:
-        """Records of an epoch and its markers, as they lie on the checked records from now on."""
-        return [
-            *(self._next(each.partition, each) for each in outputs),
-            *(
-                self._next(each, self.commands.marker(epoch, each, topic=Topic.CHECKED, later=5_000))
-                for each in range(PARTITIONS)
-            ),
-        ]
-
-    def _next(self, partition: int, what: Output | Record) -> Record:
-        """At the end of its partition of the checked records."""
-        offset = next(self.offsets[partition])
-        timestamp = what.timestamp if isinstance(what, Record) else 0
-        return Record(what.topic, partition, offset, timestamp, what.key, what.value, what.headers)
-
-    def sent(self) -> dict[bytes | None, set[bytes | None]]:
-        """What lies on the topics, by key: one value each, however often."""
-        found: dict[bytes | None, set[bytes | None]] = {}
-        for records in self.topics.records.values():
-            for record in records:
-                found.setdefault(record.key, set()).add(record.value)
-        return found
-
-
-async def _no_first_records(partitions: Iterable[int]) -> dict[int, str | None]:
-    return dict.fromkeys(partitions, "first")
-
-
-FIRST = (
-    ("r-1", 0, {"village": "01020304"}),
-    ("r-2", 1, {"village": "02030405"}),
-    ("r-3", 2, {"village": "02030501"}),
-)
-SECOND = (
-    ("r-1", 10, {"village": "02030405", "data": "b"}),
-    ("r-2", 11, {"removal": "deceased"}),
-    ("r-3", 12, {"village": "01020304", "data": "b"}),
-)
-
-
-async def first_version() -> Desk:
-    desk = Desk()
-    desk.commands.cut_off(1)
-    desk.commands.finalise()
-    await desk.epoch(1, *FIRST)
-    return desk
+from tests.kit.memory_register import MemoryFeed, MemoryFiles, MemoryTopics
+from tests.kit.publisher_desk import FIRST, PARTITIONS, SECOND, STATIONS, Desk, blocked, first_version
 
 
 class DroppedAtTheEnd(RollStore):
@@ -168,10 +41,10 @@ async def test_an_end_that_was_stored_into_a_new_store_counts_when_that_has_all_
         await desk.read(*records, roll=DroppedAtTheEnd(desk.mongo))
     assert desk.mongo.dump()["roll_epochs"] and not desk.mongo.dump().get("roll")
     for number in range(len(records)):  # one record at a time, as a new process reads them
-        await desk.finaliser()._judge_all()
+        await desk.finaliser().judge_all()
         assert desk.sent() == {}, number
         await desk.read(records[number])
-    await desk.finaliser()._judge_all()
+    await desk.finaliser().judge_all()
     assert desk.sent() == await expected_first()
 
 
@@ -194,13 +67,13 @@ class Breaks(MemoryTopics):
 
 async def expected_first() -> dict[bytes | None, set[bytes | None]]:
     desk = await first_version()
-    await desk.finaliser()._judge_all()
+    await desk.finaliser().judge_all()
     return desk.sent()
 
 
 async def test_a_version_is_all_lists_all_manifests_and_last_the_roll_manifest() -> None:
     desk = await first_version()
-    await desk.finaliser()._judge_all()
+    await desk.finaliser().judge_all()
     keys = {b"roll-1/S-1/1", b"roll-1/S-2/1", b"roll-1/S-3/1", b"roll-1/01/1", b"roll-1/02/1", b"roll-1/1"}
     assert set(desk.sent()) == keys
     assert [record.key for record in desk.topics.of(Topic.MANIFESTS, 0)][-1] == b"roll-1/1"
@@ -211,63 +84,23 @@ async def test_a_version_is_all_lists_all_manifests_and_last_the_roll_manifest()
 async def test_a_crash_at_any_send_is_resumed_with_the_same_bytes(at: int, half: bool) -> None:
     desk = await first_version()
     with pytest.raises(TransientError):
-        await desk.finaliser(Breaks(desk.topics, at, half=half))._judge_all()
+        await desk.finaliser(Breaks(desk.topics, at, half=half)).judge_all()
     if not (half and at == 4):
         assert b"roll-1/1" not in desk.sent()
-    await desk.finaliser()._judge_all()
+    await desk.finaliser().judge_all()
     assert desk.sent() == await expected_first()
     assert [found["state"] for found in await desk.editions.versions()] == ["published"]
 
 
 async def test_what_is_published_is_never_sent_again() -> None:
     desk = await first_version()
-    await desk.finaliser()._judge_all()
+    await desk.finaliser().judge_all()
     records = {where: list(there) for where, there in desk.topics.records.items()}
-    await desk.finaliser()._judge_all()
-    desk.mongo = MemoryMongo()
-    desk.editions = EditionStore(desk.mongo.as_mongo())
-    await desk.epoch(1, *FIRST)
-    await desk.finaliser()._judge_all()
+    await desk.finaliser().judge_all()
+    await desk.lose_store()
+    await desk.finaliser().judge_all()
     assert desk.topics.records == records
     assert [found["state"] for found in await desk.editions.versions()] == ["published"]
-
-
-class Pauses(RollStore):
-    """Falls asleep before it reads the district number `at`."""
-
-    def __init__(self, desk: Desk, at: int) -> None:
-        super().__init__(desk.mongo.as_mongo())
-        self.left = at
-        self.asleep = asyncio.Event()
-        self.awake = asyncio.Event()
-
-    async def district(self, district: str, epoch: int) -> list[Registration]:
-        if self.left == 0:
-            self.asleep.set()
-            await self.awake.wait()
-        self.left -= 1
-        return await super().district(district, epoch)
-
-
-@pytest.mark.parametrize("at", range(2))
-async def test_a_process_that_wakes_when_the_next_version_is_out_changes_nothing(at: int) -> None:
-    desk = await first_version()
-    roll = Pauses(desk, at)
-    paused = desk.finaliser(roll=roll)
-    sleeping = asyncio.create_task(paused._judge_all())
-    await roll.asleep.wait()
-    await desk.finaliser()._judge_all()
-    desk.commands.cut_off(2)
-    desk.commands.finalise(epoch=2)
-    await desk.epoch(2, *SECOND)
-    await desk.finaliser()._judge_all()
-    await desk.epoch(3, *((each, 20 + at, {"data": "c", "village": "01020304"}) for each in ("r-1", "r-3")))
-    before, lists = desk.sent(), desk.mongo.dump()["lists"]
-    roll.awake.set()
-    with pytest.raises(Abandoned):
-        await sleeping
-    assert desk.sent() == before and all(len(values) == 1 for values in before.values())
-    assert desk.mongo.dump()["lists"] == lists
 
 
 async def test_the_next_version_names_everyone_who_left_a_station() -> None:
@@ -275,7 +108,7 @@ async def test_the_next_version_names_everyone_who_left_a_station() -> None:
     desk.commands.cut_off(2)
     desk.commands.finalise(epoch=2)
     await desk.epoch(2, *SECOND)
-    await desk.finaliser()._judge_all()
+    await desk.finaliser().judge_all()
     removed = {}
     for station in ("S-1", "S-2", "S-3"):
         (value,) = desk.sent()[f"roll-1/{station}/2".encode()]
@@ -302,8 +135,8 @@ async def test_a_version_in_which_somebody_has_no_place_is_refused_before_anythi
     desk.commands.cut_off(1)
     refused = desk.commands.finalise()
     await desk.epoch(1, *records)
-    await desk.finaliser()._judge_all()
-    (found,) = [each for each in desk.mongo.dump()["commands"] if each["_id"] == refused]
+    await desk.finaliser().judge_all()
+    found = desk.verdict_on(refused)
     assert (found["verdict"], found["reason"], found["names"]) == ("refused", reason, names)
     assert desk.sent() == {} and desk.mongo.dump().get("lists", []) == []
 
@@ -315,16 +148,14 @@ async def test_a_lost_store_is_rebuilt_with_a_newer_signing_key_only_past_what_w
     await desk.epoch(1, *((f"r-{each}", each, {}) for each in range(4)))
     desk.commands.adopt("stations", STATIONS.replace(b"S-1,,,010203,,2", b"S-1,,,010203,,9"), "2")
     desk.commands.finalise()
-    await desk.finaliser()._judge_all()
+    await desk.finaliser().judge_all()
     sent, versions = desk.sent(), await desk.editions.versions()
     desk.commands.adopt("signing_key", signing.public_pem(key_of("newer").public_key()), "2")
-    desk.mongo = MemoryMongo()
-    desk.editions = EditionStore(desk.mongo.as_mongo())
-    await desk.epoch(1, *((f"r-{each}", each, {}) for each in range(4)))
+    await desk.lose_store()
     newer = desk.finaliser(key="newer")
-    await newer._judge_all()
+    await newer.judge_all()
     assert (desk.sent(), await desk.editions.versions(), blocked(newer)) == (sent, versions, set())
-    (found,) = [each for each in desk.mongo.dump()["commands"] if each["_id"] == refused]
+    found = desk.verdict_on(refused)
     assert (found["verdict"], found["reason"]) == ("refused", "no_seat")
 
 
@@ -340,32 +171,31 @@ async def test_what_waits_for_its_signing_key_is_judged_once_and_leaves_no_list(
         return await compile_once(self, state, store=store)
 
     monkeypatch.setattr(Compiler, "compile", counted)
-    await other._judge_all()
-    await other._judge_all()
+    await other.judge_all()
+    await other.judge_all()
     assert blocked(other) == {"signing_key"} and judged == [False]
     assert desk.sent() == {} and desk.mongo.dump().get("lists", []) == []
-    await desk.finaliser()._judge_all()
+    await desk.finaliser().judge_all()
     assert desk.sent() == await expected_first()
 
 
 async def test_a_manifest_that_differs_from_what_the_log_gives_stops_the_publisher() -> None:
     desk = await first_version()
-    await desk.finaliser()._judge_all()
-    desk.mongo = MemoryMongo()
-    desk.editions = EditionStore(desk.mongo.as_mongo())
-    await desk.epoch(1, *FIRST[:2])
+    await desk.finaliser().judge_all()
+    desk.checked = [each for each in desk.checked if each.key != b"r-3"]
+    await desk.lose_store()
     with pytest.raises(StopService, match="other contents"):
-        await desk.finaliser()._judge_all()
+        await desk.finaliser().judge_all()
 
 
 async def test_a_stations_file_that_was_taken_away_is_waited_for_and_shown() -> None:
     desk = await first_version()
     waiting = desk.finaliser()
     del desk.commands.files[desk.commands.file(STATIONS)]
-    await waiting._judge_all()
+    await waiting.judge_all()
     assert desk.sent() == {} and blocked(waiting) == {"reference"}
     desk.commands.file(STATIONS)
-    await waiting._judge_all()
+    await waiting.judge_all()
     assert desk.sent() == await expected_first() and blocked(waiting) == set()
 
 
@@ -375,11 +205,11 @@ async def test_one_that_waits_for_its_epoch_holds_up_those_after_it() -> None:
     desk.commands.finalise(epoch=2, roll="later")
     desk.commands.finalise(epoch=1, roll="after")
     waiting = desk.finaliser()
-    await waiting._judge_all()
+    await waiting.judge_all()
     assert blocked(waiting) == {"epoch"}
     assert [found["_id"] for found in await desk.editions.versions()] == ["roll-1/1"]
     await desk.epoch(2, *SECOND)
-    await waiting._judge_all()
+    await waiting.judge_all()
     assert [found["_id"] for found in await desk.editions.versions()] == ["roll-1/1", "later/1"]
     found = {each["_id"]: each.get("reason") for each in desk.mongo.dump()["commands"]}
     assert [reason for reason in found.values() if reason] == ["older_epoch"]
@@ -390,8 +220,8 @@ async def test_a_finalised_before_its_cut_off_is_refused() -> None:
     early = desk.commands.finalise()
     desk.commands.cut_off(1)
     await desk.epoch(1, *FIRST)
-    await desk.finaliser()._judge_all()
-    (found,) = [each for each in desk.mongo.dump()["commands"] if each["_id"] == early]
+    await desk.finaliser().judge_all()
+    found = desk.verdict_on(early)
     assert (found["verdict"], found["reason"], found["command_offset"]) == ("refused", "no_cut_off", None)
 
 
@@ -399,7 +229,7 @@ async def test_verdicts_of_all_commands_are_stored() -> None:
     desk = await first_version()
     desk.commands.cut_off(7)
     opened = desk.commands.decide(("a", "0" * 64), ("b", "1" * 64), "a", approve=False)
-    await desk.finaliser()._judge_all()
+    await desk.finaliser().judge_all()
     verdicts = {each["_id"]: (each["verdict"], each["reason"]) for each in desk.mongo.dump()["commands"]}
     fold = desk.commands.state().verdicts
     assert set(verdicts) == set(fold)
@@ -407,21 +237,16 @@ async def test_verdicts_of_all_commands_are_stored() -> None:
     assert ("refused", "epoch") in verdicts.values()
 
 
-def blocked(finaliser: Finaliser) -> set[str]:
-    gauge = finaliser._metrics.finalised_blocked
-    return {cause for cause in CAUSES if gauge.labels(cause=cause)._value.get() == 1}
-
-
 async def test_a_signed_manifest_sent_again_under_another_version_stops_nobody() -> None:
     desk = await first_version()
-    await desk.finaliser()._judge_all()
+    await desk.finaliser().judge_all()
     whole = {record.key: record.value for record in desk.topics.of(Topic.MANIFESTS, 0)}
     for at, key in enumerate([b"roll-1/1", b"roll-1/01/1", None]):
         value = whole[key] if key else b"[" * 100_000
         forged = Record(Topic.MANIFESTS.value, 0, at, 0, b"roll-1/2", value, ())
         desk.topics.of(Topic.MANIFESTS, 0).insert(0, forged)
     desk.commands.finalise()
-    await desk.finaliser()._judge_all()
+    await desk.finaliser().judge_all()
     versions = await desk.editions.versions()
     assert [(each["version"], each["state"]) for each in versions] == [(1, "published"), (2, "published")]
     last = json.loads(desk.topics.of(Topic.MANIFESTS, 0)[-1].value or b"")
@@ -437,7 +262,7 @@ async def test_a_command_that_comes_while_verdicts_are_stored_gets_its_whole_doc
     young = MemoryFeed(REGISTER, desk.commands.officers_sha, log[:-2], MemoryFiles(desk.commands.files))
     await young.wait_for_end()
     feed.state = young.state
-    save = desk.editions.verdicts.save
+    save = finaliser._verdicts.save
 
     async def meanwhile(verdicts: Iterable[Verdict]) -> None:
         await save(list(verdicts))
@@ -445,9 +270,9 @@ async def test_a_command_that_comes_while_verdicts_are_stored_gets_its_whole_doc
         young.state.verdict_log[:] = grown.verdict_log
         young.state.verdicts.update(grown.verdicts)
 
-    desk.editions.verdicts.save = meanwhile  # type: ignore[method-assign]
-    await finaliser._judge_all()
-    await finaliser._judge_all()
+    finaliser._verdicts.save = meanwhile  # type: ignore[method-assign]
+    await finaliser.judge_all()
+    await finaliser.judge_all()
     found = await desk.mongo.as_mongo().find_by_ids("commands", [grown.finalise_requests[-1].command_id])
     assert found[0]["verdict"] == "refused"
     assert found[0]["type"] == "rollstream.roll.finalised.v1" and found[0]["offset"] is not None

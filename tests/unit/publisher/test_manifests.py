@@ -49,5 +49,5 @@ async def test_a_consumer_that_stays_silent_is_given_up(monkeypatch: pytest.Monk
     monkeypatch.setattr(manifests, "READ_SECONDS", 0.1)
     async with asyncio.timeout(5):
         with pytest.raises(TransientError):
-            await ManifestTopic(Settings(register=REGISTER)).roll_manifest(edition(), PUBLIC_PEM)
+            await ManifestTopic(Settings(register=REGISTER)).roll_manifest(edition(), [PUBLIC_PEM])
     assert SilentConsumer.closed == 1
