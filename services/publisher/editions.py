@@ -93,7 +93,7 @@ class EditionStore:
         Asked after all that it read, so that it was read from one store and nothing of it was dropped.
         """
         found = await self._mongo.find_by_ids(ROLLS, [attempt.edition.name])
-        if not any(each["token"] == attempt.token and each["state"] != PUBLISHED for each in found):
+        if not any(each["token"] == attempt.token for each in found):
             raise Abandoned
 
     async def take_effect(self, attempt: Attempt) -> None:

@@ -166,11 +166,17 @@ class Pipeline:
         await steps.publish(self.demo)
 
     async def dump(self) -> dict[str, list[dict[str, Any]]]:
-        """Every document that operators read, by collection, in order of id."""
-        return {
+        """Every document that operators read, by collection, in order of id.
+
+        The token of who published a version is another in each rebuild.
+        """
+        found = {
             name: await self.demo.mongo.collection(name).find({}).sort("_id", 1).to_list(None)
             for name in COLLECTIONS
         }
+        for version in found["rolls"]:
+            del version["token"]
+        return found
 
     async def judged(self) -> tuple[Result, list[str]]:
         """What the reference model makes of the log, and how the pipeline differs from it."""

@@ -80,14 +80,18 @@ class Desk:
         for headers, message in zip(self.commands.headers, self.commands.messages, strict=True):
             yield LogRecord(0, message.offset, message.timestamp, b"k", message.value, headers)
 
-    async def read(self, *records: Record, roll: RollStore | None = None) -> None:
-        """As the consumer does that begins where the store is."""
+    def handler(self, roll: RollStore | None = None) -> PublisherHandler:
+        """That of a process."""
         mongo = self.mongo.as_mongo()
         markers = MarkerReader(cast(CommandFeed, self.feed()), MemoryFiles(self.commands.files))
         progress = ProgressStore(mongo, "publisher", Topic.CHECKED.value, _no_first_records)
-        handler = PublisherHandler(
+        return PublisherHandler(
             roll or RollStore(mongo), self.editions, self.finaliser(), markers, progress, Metrics("publisher")
         )
+
+    async def read(self, *records: Record, roll: RollStore | None = None) -> None:
+        """As the consumer does that begins where the store is."""
+        handler = self.handler(roll)
         await handler.assigned(dict.fromkeys(range(PARTITIONS)))
         await handler.handle(records)
 
@@ -119,6 +123,10 @@ class Desk:
         """The database is dropped, and the publisher has read everything again."""
         self.mongo = MemoryMongo()
         await self.read(*self.checked)
+
+    async def versions(self) -> list[dict[str, Any]]:
+        """Every version that took effect, without the token of who published it."""
+        return [{**each, "token": None} for each in await self.editions.versions()]
 
     def verdict_on(self, ce_id: str) -> dict[str, Any]:
         """What is stored of a command."""

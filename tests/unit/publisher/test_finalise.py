@@ -89,7 +89,7 @@ async def test_a_crash_at_any_send_is_resumed_with_the_same_bytes(at: int, half:
         assert b"roll-1/1" not in desk.sent()
     await desk.finaliser().judge_all()
     assert desk.sent() == await expected_first()
-    assert [found["state"] for found in await desk.editions.versions()] == ["published"]
+    assert [found["state"] for found in await desk.versions()] == ["published"]
 
 
 async def test_what_is_published_is_never_sent_again() -> None:
@@ -100,7 +100,7 @@ async def test_what_is_published_is_never_sent_again() -> None:
     await desk.lose_store()
     await desk.finaliser().judge_all()
     assert desk.topics.records == records
-    assert [found["state"] for found in await desk.editions.versions()] == ["published"]
+    assert [found["state"] for found in await desk.versions()] == ["published"]
 
 
 async def test_the_next_version_names_everyone_who_left_a_station() -> None:
@@ -149,12 +149,12 @@ async def test_a_lost_store_is_rebuilt_with_a_newer_signing_key_only_past_what_w
     desk.commands.adopt("stations", STATIONS.replace(b"S-1,,,010203,,2", b"S-1,,,010203,,9"), "2")
     desk.commands.finalise()
     await desk.finaliser().judge_all()
-    sent, versions = desk.sent(), await desk.editions.versions()
+    sent, versions = desk.sent(), await desk.versions()
     desk.commands.adopt("signing_key", signing.public_pem(key_of("newer").public_key()), "2")
     await desk.lose_store()
     newer = desk.finaliser(key="newer")
     await newer.judge_all()
-    assert (desk.sent(), await desk.editions.versions(), blocked(newer)) == (sent, versions, set())
+    assert (desk.sent(), await desk.versions(), blocked(newer)) == (sent, versions, set())
     found = desk.verdict_on(refused)
     assert (found["verdict"], found["reason"]) == ("refused", "no_seat")
 
@@ -164,6 +164,7 @@ async def test_what_waits_for_its_signing_key_is_judged_once_and_leaves_no_list(
 ) -> None:
     desk = await first_version()
     other, judged = desk.finaliser(key="other"), []
+    manifests = desk.manifests
     compile_once = Compiler.compile
 
     async def counted(self: Compiler, state: State, *, store: bool = True) -> Compiled:
@@ -174,9 +175,50 @@ async def test_what_waits_for_its_signing_key_is_judged_once_and_leaves_no_list(
     await other.judge_all()
     await other.judge_all()
     assert blocked(other) == {"signing_key"} and judged == [False]
+    assert manifests.looks == 1  # the topic holds every manifest of every roll
     assert desk.sent() == {} and desk.mongo.dump().get("lists", []) == []
     await desk.finaliser().judge_all()
     assert desk.sent() == await expected_first()
+
+
+def adopt_key(desk: Desk, name: str, **more: Any) -> None:
+    desk.commands.adopt("signing_key", signing.public_pem(key_of(name).public_key()), name, **more)
+
+
+async def test_a_key_that_replaces_a_lost_one_signs_what_that_left_unpublished() -> None:
+    desk = await first_version()
+    adopt_key(desk, "newer")
+    newer = desk.finaliser(key="newer")
+    await newer.judge_all()
+    assert desk.sent() == {} and blocked(newer) == {"signing_key"}
+    adopt_key(desk, "newest", lost=True)
+    await desk.finaliser(key="newest").judge_all()
+    assert desk.sent().keys() == (await expected_first()).keys()
+    (value,) = desk.sent()[b"roll-1/1"]
+    key_id = signing.key_id(key_of("newest").public_key())
+    assert json.loads(value or b"")["signature"]["key_id"] == key_id
+
+
+async def test_what_was_signed_with_a_key_that_is_lost_later_is_not_published_again() -> None:
+    desk = await first_version()
+    await desk.finaliser().judge_all()
+    sent = desk.sent()
+    adopt_key(desk, "newest", lost=True)
+    await desk.lose_store()
+    await desk.finaliser(key="newest").judge_all()
+    assert desk.sent() == sent
+    assert [each["state"] for each in await desk.versions()] == ["published"]
+
+
+async def test_a_key_adopted_as_lost_waits_no_longer_than_its_adoption() -> None:
+    desk = await first_version()
+    waiting = desk.finaliser(key="newest")
+    await waiting.judge_all()
+    assert blocked(waiting) == {"signing_key"}
+    adopt_key(desk, "newest", lost=True)
+    waiting._commands = desk.finaliser()._commands  # it reads on
+    await waiting.judge_all()
+    assert blocked(waiting) == set() and b"roll-1/1" in desk.sent()
 
 
 async def test_a_manifest_that_differs_from_what_the_log_gives_stops_the_publisher() -> None:
@@ -207,10 +249,10 @@ async def test_one_that_waits_for_its_epoch_holds_up_those_after_it() -> None:
     waiting = desk.finaliser()
     await waiting.judge_all()
     assert blocked(waiting) == {"epoch"}
-    assert [found["_id"] for found in await desk.editions.versions()] == ["roll-1/1"]
+    assert [found["_id"] for found in await desk.versions()] == ["roll-1/1"]
     await desk.epoch(2, *SECOND)
     await waiting.judge_all()
-    assert [found["_id"] for found in await desk.editions.versions()] == ["roll-1/1", "later/1"]
+    assert [found["_id"] for found in await desk.versions()] == ["roll-1/1", "later/1"]
     found = {each["_id"]: each.get("reason") for each in desk.mongo.dump()["commands"]}
     assert [reason for reason in found.values() if reason] == ["older_epoch"]
 
@@ -247,7 +289,7 @@ async def test_a_signed_manifest_sent_again_under_another_version_stops_nobody()
         desk.topics.of(Topic.MANIFESTS, 0).insert(0, forged)
     desk.commands.finalise()
     await desk.finaliser().judge_all()
-    versions = await desk.editions.versions()
+    versions = await desk.versions()
     assert [(each["version"], each["state"]) for each in versions] == [(1, "published"), (2, "published")]
     last = json.loads(desk.topics.of(Topic.MANIFESTS, 0)[-1].value or b"")
     assert last["manifest"]["version"] == 2 and "roll_root" in last["manifest"]

@@ -1,0 +1,91 @@
+"""What a batch of checked records leaves in the store, whatever fails or comes between."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from services.publisher.registrations import Document
+from services.publisher.store import CLAIMS, EPOCHS, ROLL, EpochEnd, RollStore
+from shared.commands.state import PairKey
+from shared.process.errors import NotYet, StoreRolledBack, TransientError
+from shared.store.progress import COLLECTION
+from tests.kit.checked_records import checked_output
+from tests.kit.memory_mongo import MemoryMongo
+from tests.kit.publisher_desk import PARTITIONS, Desk
+
+
+def desk_with_records() -> Desk:
+    desk = Desk()
+    desk.commands.cut_off(1)
+    desk.commands.finalise()
+    claims = (("r-1", "first"),)
+    desk.records(
+        1,
+        [
+            checked_output("r-1", 0, PARTITIONS, village="01020304"),
+            checked_output("r-2", 1, PARTITIONS, village="02030405", claims=claims),
+        ],
+    )
+    return desk
+
+
+class Fails(RollStore):
+    """Fails instead of one of its writes."""
+
+    def __init__(self, mongo: MemoryMongo, at: str) -> None:
+        super().__init__(mongo.as_mongo())
+        self._at = at
+
+    async def save(self, documents: Sequence[Document]) -> None:
+        await self._or_fail("save")
+        await super().save(documents)
+
+    async def add_claims(self, claims: dict[PairKey, int]) -> None:  # type: ignore[override]
+        await self._or_fail("add_claims")
+        await super().add_claims(claims)
+
+    async def end_epochs(self, ends: Sequence[EpochEnd]) -> None:
+        await self._or_fail("end_epochs")
+        await super().end_epochs(ends)
+
+    async def _or_fail(self, what: str) -> None:
+        if what == self._at:
+            raise TransientError("the store is away")
+
+
+@pytest.mark.parametrize("at", ["save", "add_claims", "end_epochs"])
+async def test_an_epoch_is_complete_only_with_its_whole_roll_and_all_its_claims(at: str) -> None:
+    desk = desk_with_records()
+    with pytest.raises(TransientError):
+        await desk.read(*desk.checked, roll=Fails(desk.mongo, at))
+    assert all(each["next_offset"] == 0 for each in desk.mongo.dump()[COLLECTION])
+    await desk.finaliser().judge_all()
+    assert desk.sent() == {}
+    await desk.read(*desk.checked)
+    found = desk.mongo.dump()
+    assert (len(found[ROLL]), len(found[CLAIMS]), len(found[EPOCHS])) == (2, 1, PARTITIONS)
+
+
+async def test_a_store_dropped_under_the_process_gets_no_effect_of_its_batch() -> None:
+    desk = desk_with_records()
+    handler = desk.handler()
+    await handler.assigned(dict.fromkeys(range(PARTITIONS)))
+    await handler.handle(desk.checked[:1])
+    desk.mongo.collections.clear()
+    with pytest.raises(StoreRolledBack):
+        await handler.handle(desk.checked[1:])
+    assert not any(desk.mongo.dump().values())
+
+
+async def test_of_two_who_read_a_registration_at_once_the_second_to_store_it_reads_again() -> None:
+    mongo = MemoryMongo()
+    roll = RollStore(mongo.as_mongo())
+    first = {"_id": "r-1", "revision": 1, "slots": ["first"]}
+    await roll.save([first])
+    with pytest.raises(NotYet):
+        await roll.save([{**first, "slots": ["second"]}])
+    assert mongo.dump()[ROLL] == [first]
+    await roll.save([{**first, "revision": 2, "slots": ["first", "second"]}])
+    with pytest.raises(NotYet):
+        await roll.save([{**first, "revision": 2, "slots": ["first", "third"]}])
+    assert mongo.dump()[ROLL][0]["slots"] == ["first", "second"]
