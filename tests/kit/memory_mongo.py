@@ -157,7 +157,6 @@ def _agrees(value: Any, asked: Any) -> bool:
         return bool(value == asked or (isinstance(value, list) and asked in value))
     tests: dict[str, Callable[[Any], bool]] = {
         "$gt": lambda bound: value > bound,
-        "$gt": lambda bound: value > bound,
         "$lt": lambda bound: value < bound,
         "$lte": lambda bound: value <= bound,
         "$gte": lambda bound: value >= bound,
