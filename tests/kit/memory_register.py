@@ -5,7 +5,7 @@ are drawn by dice; matching is not run, its claims are given. What comes out is 
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any, cast
@@ -22,7 +22,9 @@ from services.publisher.store import RollStore
 from services.publisher.verdicts import VerdictStore
 from services.registration.handler import Parts, RegistrationHandler
 from services.registration.holdings import Holdings
+from services.registration.outputs import OutputBuilder
 from services.registration.rebuild import Rebuild
+from services.registration.receipts import ReceiptSender
 from services.registration.references import References
 from services.registration.store import Store
 from shared.commands.feed import CommandFeed
@@ -178,7 +180,7 @@ class MemoryRegister:
         """Registration settles the whole log, publisher what comes of it; then all commands are known."""
         feed = self._feed()
         events = [_of_partition(self.history.log.events, number) for number in range(PARTITIONS)]
-        await self._settle(feed, self._registration(feed), events)
+        await self._settle(feed, events)
         await self._settle_publisher()
 
     async def run_half(self) -> None:
@@ -186,7 +188,7 @@ class MemoryRegister:
         feed = self._feed()
         events = [_of_partition(self.history.log.events, number) for number in range(PARTITIONS)]
         some = [records[: self.dice.randint(0, len(records))] for records in events]
-        await self._settle(feed, self._registration(feed), some)
+        await self._settle(feed, some)
 
     async def run_again(self) -> None:
         """The store is lost: everything is settled anew, and nothing that was sent is sent again."""
@@ -197,7 +199,7 @@ class MemoryRegister:
         log = self.history.log
         return MemoryFeed(log.register, log.founding, log.commands, self._files)
 
-    def _registration(self, feed: MemoryFeed) -> RegistrationHandler:
+    def _registration(self, feed: MemoryFeed) -> tuple[RegistrationHandler, ReceiptSender]:
         mongo, metrics = self.mongo.as_mongo(), Metrics("registration")
         commands = cast(CommandFeed, feed)
         progress = ProgressStore(mongo, "registration", Topic.EVENTS.value, _first_records)
@@ -211,16 +213,30 @@ class MemoryRegister:
             holdings=Holdings(),
             metrics=metrics,
         )
-        return RegistrationHandler(self._settings.register, PARTITIONS, parts)
+        sender = ReceiptSender(
+            parts.store,
+            progress,
+            parts.rebuild,
+            parts.holdings,
+            OutputBuilder(self._settings.register, PARTITIONS),
+            parts.outputs,
+            self._receipts,
+            metrics,
+        )
+        return RegistrationHandler(self._settings.register, PARTITIONS, parts), sender
+
+    async def _receipts(self) -> AsyncIterator[Record]:
+        for partition in range(PARTITIONS):
+            for record in self.topics.of(Topic.RECEIPTS, partition):
+                yield record
 
     async def _committed(self) -> dict[int, int]:
         return {partition: offset or 0 for partition, offset in self._settled.items()}
 
-    async def _settle(
-        self, feed: MemoryFeed, handler: RegistrationHandler, topic: list[list[Record]]
-    ) -> None:
+    async def _settle(self, feed: MemoryFeed, topic: list[list[Record]]) -> None:
+        handler, sender = self._registration(feed)
         positions = dict(await handler.assigned(self._settled))
-        while any(positions[number] < len(topic[number]) for number in positions):
+        while _left(topic, positions):
             for _ in range(self.dice.choice([0, 1, 3, 40])):
                 feed.fold_one()
             if feed.at_end and feed.state.missing_kinds():
@@ -236,8 +252,11 @@ class MemoryRegister:
             if self.dice.random() < 0.2:  # the offsets were not committed: the same again
                 await handler.handle(batch)
             for record in batch:
-                positions[record.partition] = record.offset + 1
+                positions[record.partition] = _after(record)
+            if self.dice.random() < 0.3:
+                await sender.send_owed()
         self._settled.update(positions)
+        await sender.send_owed()
 
     def _batch(self, topic: list[list[Record]], positions: Mapping[int, int]) -> list[Record]:
         chosen = self.dice.sample(range(PARTITIONS), self.dice.randint(1, PARTITIONS))
@@ -245,7 +264,7 @@ class MemoryRegister:
         return [
             record
             for number, size in sizes.items()
-            for record in topic[number][positions[number] : positions[number] + size]
+            for record in [each for each in topic[number] if each.offset >= positions[number]][:size]
         ]
 
     async def _settle_publisher(self) -> None:
@@ -260,14 +279,14 @@ class MemoryRegister:
         handler = PublisherHandler(roll, editions, finalisers[0], markers, progress, metrics)
         topic = [self._checked(number) for number in range(PARTITIONS)]
         positions = dict(await handler.assigned(dict.fromkeys(range(PARTITIONS))))
-        while any(positions[number] < len(topic[number]) for number in positions) or not feed.at_end:
+        while _left(topic, positions) or not feed.at_end:
             for _ in range(self.dice.choice([0, 1, 3, 40])):
                 feed.fold_one()
             batch = self._batch(topic, positions)
             if batch:
                 await handler.handle(batch)
             for record in batch:
-                positions[record.partition] = record.offset + 1
+                positions[record.partition] = _after(record)
             if self.dice.random() < 0.3:
                 await _judge(finalisers)
         await _judge(finalisers)
@@ -307,7 +326,7 @@ class MemoryRegister:
                 value = canonical({**told, "claims": claims})
                 headers = (("ce_type", OutputType.CHECKED.encode()),)
             records.append(
-                Record(Topic.CHECKED.value, partition, len(records), 0, record.key, value, headers)
+                Record(Topic.CHECKED.value, partition, len(records), LATER, record.key, value, headers)
             )
         return records
 
@@ -331,17 +350,32 @@ def _claims_by_source(claims: Iterable[SeenClaim]) -> dict[tuple[str, str, int],
 
 
 def _of_partition(events: Iterable[LogRecord], partition: int) -> list[Record]:
-    return [
-        Record(
-            Topic.EVENTS.value,
-            partition,
-            each.offset,
-            each.timestamp,
-            each.key,
-            each.value,
-            each.headers,
-            each.fault,
-        )
-        for each in events
-        if each.partition == partition
-    ]
+    """The records as the runtime reads them: names of headers that are not UTF-8 have escapes."""
+    records = []
+    for each in events:
+        if each.partition == partition:
+            names = [name.encode("utf-8", "surrogateescape") for name, _ in each.headers]
+            read = [name.decode("utf-8", "backslashreplace") for name in names]
+            spoilt = any(name.encode() != raw for name, raw in zip(read, names, strict=True))
+            records.append(
+                Record(
+                    Topic.EVENTS.value,
+                    partition,
+                    each.offset,
+                    each.timestamp,
+                    each.key,
+                    each.value,
+                    tuple(zip(read, (content for _, content in each.headers), strict=True)),
+                    "headers" if spoilt else each.fault,
+                    each.last_offset,
+                )
+            )
+    return records
+
+
+def _after(record: Record) -> int:
+    return (record.offset if record.last_offset is None else record.last_offset) + 1
+
+
+def _left(topic: Iterable[list[Record]], positions: Mapping[int, int]) -> bool:
+    return any(records and _after(records[-1]) > positions[records[-1].partition] for records in topic)

@@ -29,7 +29,7 @@ def fold(
     for record in records:
         if record.offset in history.heads:
             history.timestamps[record.offset] = record.timestamp
-            if record.append_time and not too_large(record):
+            if record.append_time:
                 _read(history, record)
     return history
 
@@ -62,10 +62,18 @@ def _read(history: CommandHistory, record: LogRecord) -> None:
     verdict = history.verdicts[ce_id] = Verdict(
         ce_type, True, proposed_by=officer.name, proposed_at=record.timestamp
     )
-    message = Message(record.offset, record.timestamp, ce_type, ce_id, officer, record.value or b"")
+    message = Message(
+        record.offset,
+        record.timestamp,
+        ce_type,
+        ce_id,
+        officer,
+        record.value or b"",
+        too_large(record),
+    )
     try:
         if not founded:
-            message.data = messages.parse(ce_type, message.value)
+            message.data = _parsed(message)
             history.proposals[ce_id] = message
             take_effect(history, message, record.offset)
             verdict.verdict, verdict.command_offset = "effective", record.offset
@@ -73,8 +81,7 @@ def _read(history: CommandHistory, record: LogRecord) -> None:
             (_approve if ce_type == messages.APPROVED else _withdraw)(history, message)
             verdict.verdict, verdict.command_offset = "effective", record.offset
         else:
-            history.proposals[ce_id] = message
-            _propose(message)
+            _propose(history, message)
     except Refused as refused:
         verdict.verdict, verdict.reason = "refused", str(refused)
 
@@ -106,11 +113,12 @@ def _founders(history: CommandHistory, record: LogRecord) -> dict[str, Officer]:
         return {}
 
 
-def _propose(message: Message) -> None:
+def _propose(history: CommandHistory, message: Message) -> None:
     """A proposal by itself. Raises Refused; otherwise it is open."""
     role = messages.PROPOSER_ROLE.get(message.ce_type)
     if role is None:
         raise Refused("unknown_type")
+    history.proposals[message.ce_id] = message
     if role not in message.officer.roles:
         raise Refused("role")
     message.data = _parsed(message)
@@ -185,6 +193,8 @@ def _open(history: CommandHistory, ce_id: str) -> Verdict:
 
 
 def _parsed(message: Message) -> messages.Command:
+    if message.too_large:
+        raise Refused("invalid")
     try:
         return messages.parse(message.ce_type, message.value)
     except messages.Invalid:

@@ -116,11 +116,11 @@ def told_of(verdict: Verdict) -> dict[str, Any]:
             "proposed_by": verdict.proposed_by,
             "proposed_at": _time(verdict.proposed_at),
             "approved_by": verdict.approved_by,
-            "settled_by": verdict.settled_by,
-            "settled_at": _time(verdict.settled_at),
             "superseded_by": verdict.superseded_by,
             "names": _plain(verdict.names) or None,
         }
+    if verdict.settled_by is not None:  # by another message; of what settles itself the contract says nothing
+        told |= {"settled_by": verdict.settled_by, "settled_at": _time(verdict.settled_at)}
     return told
 
 

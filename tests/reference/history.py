@@ -12,8 +12,9 @@ class Verdict:
     """What became of a command.
 
     `verdict` is open, effective, refused, withdrawn, returned or expired; `command_offset` is where it took
-    effect, else None. Names of officers, times in milliseconds. `signed` is whether the message was validly
-    signed: only then are `proposed_by` and what follows told.
+    effect, else None. Names of officers, times in milliseconds; `settled_by` and `settled_at` tell of the
+    message that settled a proposal. `signed` is whether the message was validly signed: only then are
+    `proposed_by` and what follows told.
     """
 
     command_type: str
@@ -32,7 +33,7 @@ class Verdict:
 
 @dataclass(slots=True)
 class Message:
-    """A validly signed message; `data` None where it is not what its type asks for."""
+    """A validly signed message; `data` None where it is too large or not what its type asks for."""
 
     offset: int
     timestamp: int
@@ -40,6 +41,7 @@ class Message:
     ce_id: str
     officer: Officer
     value: bytes
+    too_large: bool
     data: messages.Command | None = None
 
 
@@ -81,7 +83,7 @@ class CommandHistory:
     """All that the commands did, with the offsets at which they did it.
 
     `heads` and `timestamps` have each message of the chain by its offset; `proposals` every validly signed
-    message that is neither an approval nor a withdrawal.
+    message of a type that is proposed.
     """
 
     register: str

@@ -59,7 +59,7 @@ def life(seed: int, steps: int) -> History:
     teller = Teller(dice, builder)
     if teller.one_of(*[False] * 9, True):
         teller.bad_command()  # before there are officers
-    capacity = teller.one_of(750, 750, 2, 1)
+    capacity = teller.one_of(750, 750, 750, 2, 1, 0)
     devices = teller.one_of(None, None, devices_file())
     builder.found(STATIONS.replace(",750", f",{capacity}"), devices=devices)
     for registration_id in dice.sample(IDS, dice.randint(1, len(IDS))):

@@ -164,6 +164,9 @@ class CommandTeller:
         if self.one_of(True, False):
             self.one_of(*self.command_steps)()
         self.finalise()
+        if self.one_of(*[False] * 3, True):  # the same roll anew, at other stations
+            self.builder.adopt("stations", self.one_of(OTHER_STATIONS, MOVED_STATIONS, STATIONS).encode())
+            self.finalise()
 
     def earlier(self) -> list[str]:
         """The last few commands, whatever they were."""

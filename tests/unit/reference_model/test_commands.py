@@ -145,8 +145,10 @@ def test_of_validly_signed_messages_with_one_id_the_first_counts() -> None:
     assert list(history(builder).cut_offs) == [1]
 
 
-@pytest.mark.parametrize("how", ["time", "large", "key"])
-def test_what_is_too_large_or_has_a_time_of_its_own_is_chained_and_does_nothing(how: str) -> None:
+@pytest.mark.parametrize(("how", "expected"), [("time", None), ("large", "invalid"), ("key", "invalid")])
+def test_what_is_too_large_or_has_a_time_of_its_own_is_chained_and_has_no_effect(
+    how: str, expected: str | None
+) -> None:
     builder = LogBuilder().found()
     before = len(history(builder).heads)
     builder.propose(messages.CUT_OFF, {"epoch": 1}, ce_id="odd")
@@ -156,8 +158,17 @@ def test_what_is_too_large_or_has_a_time_of_its_own_is_chained_and_does_nothing(
         "large": replace(record, headers=(*record.headers, ("x", b"x" * 65536))),
         "key": replace(record, key=b"x" * 129),
     }[how]
-    assert "odd" not in history(builder).verdicts
+    found = history(builder).verdicts.get("odd")
+    assert (found.reason if found else None) == expected
     assert len(history(builder).heads) == before + 1
+    builder.approve("odd")
+    assert history(builder).cut_offs == {}
+
+
+def test_a_message_of_an_unknown_type_is_no_command_that_could_be_approved() -> None:
+    builder = LogBuilder().found()
+    odd = builder.propose("rollstream.command.unheard-of.v1", {})
+    assert verdict(builder, builder.approve(odd)) == ("refused", "unknown_command", None)
 
 
 def test_what_cannot_be_decompressed_is_no_message_of_the_chain() -> None:
@@ -170,7 +181,6 @@ def test_what_cannot_be_decompressed_is_no_message_of_the_chain() -> None:
 
 
 REFUSED: list[tuple[str, Callable[[LogBuilder], str]]] = [
-    ("unknown_type", lambda builder: builder.propose("rollstream.command.unheard-of.v1", {})),
     ("role", lambda builder: builder.propose(messages.CUT_OFF, {"epoch": 1}, "approver")),
     ("role", lambda builder: builder.propose(messages.CUT_OFF, {}, "approver")),
     ("invalid", lambda builder: builder.propose(messages.CUT_OFF, {"epoch": 1.0})),

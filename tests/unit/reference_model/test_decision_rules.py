@@ -14,7 +14,7 @@ from tests.reference.model import Result, replay
 from tests.reference.strategies import History, life
 
 STILL_A_PERSON = (None, "deceased", "disenfranchised")
-NUMBER_OF_HISTORIES = 80
+NUMBER_OF_HISTORIES = 60
 
 
 @dataclass(frozen=True)
