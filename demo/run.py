@@ -207,7 +207,7 @@ def make_register(
     write_stream(stream, files)
     if stations is not None:
         (files / "stations.csv").write_text(stations)
-    out.print("Creating the register: keys, officers, devices, reference data, first adoptions …")
+    out.print("Creating the register: keys, officers, devices, reference data …")
     devices = files / "devices.json" if signed else None
     made = init_register(settings.register, directory / "register", files / "stations.csv", devices)
     return stream, made

@@ -12,6 +12,8 @@ from shared.process.metrics import METRICS
 from simulator import DEMO_RATES, generate_stream
 
 GOOD: dict[str, Any] = {
+    "events": 5000,
+    "open_conflicts": 1,
     "unaccounted": 0,
     "wrong_outcome": 0,
     "people_on_two_lists": 2,
@@ -37,6 +39,7 @@ def test_a_demo_that_keeps_its_promises_is_good() -> None:
         {"precision": 0.89},
         {"recall": 0.79},
         {"verified": 2},
+        {"open_conflicts": 0},
         {"lists": 0, "verified": 0},
         {"metrics_not_moved": ["dedup: x"]},
     ],
