@@ -89,7 +89,7 @@ def propose(
 
 
 def folded_now() -> Folded:
-    """What lies on the topic; ends the command where the settings do not say who founds the register."""
+    """What lies on the topic; ends the command where the settings do not name the founding officers."""
     current = settings()
     try:
         records = asyncio.run(commands.read(current))
