@@ -47,7 +47,7 @@ class Folded:
 
 
 def fold_all(settings: Settings, records: Sequence[Record], resolve: Resolve) -> Folded:
-    """Fold what lies on the topic. Raises CommandNotSent where the settings do not name the founding officers."""
+    """Fold what lies on the topic. Raises CommandNotSent where no setting names the founding officers."""
     try:
         state = empty(settings.register, founding_officers(settings))
     except UnusableSettings as error:

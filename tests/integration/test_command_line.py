@@ -194,6 +194,8 @@ async def _lists_verify(shell: Terminal) -> None:
     voter = content["entries"][0]["registration_id"]
     proofs = (await shell.run("verify", "lists", *key, "--voter", voter, "--json")).json["proofs"]
     assert [proof["row"]["registration_id"] for proof in proofs] == [voter]
+    [found] = (await shell.run("find", voter, "--kind", "registration", "--json")).json
+    assert [(each["station"], each["serial"]) for each in found["lists"]] == [(content["list"]["station"], 1)]
     assert (await shell.try_("verify", "lists", *key, "--voter", "nobody")).code == 1
     content["entries"][0]["sex"] = "male" if content["entries"][0]["sex"] == "female" else "female"
     file.write_text(json.dumps(content))
