@@ -53,6 +53,7 @@ class Desk:
         )
 
     async def read(self, *outputs: Output) -> None:
+        await self.handler.assigned({0: None})
         await self.handler.handle(
             [
                 Record(each.topic, each.partition, offset, 0, each.key, each.value, each.headers)
@@ -71,6 +72,8 @@ class _EveryMarker:
 
 class _Nobody:
     def wake(self) -> None: ...
+
+    def hold(self, _mine: bool) -> None: ...
 
 
 async def _first_records(partitions: Iterable[int]) -> dict[int, str | None]:
