@@ -1,6 +1,7 @@
 """Capture events, and the small country that they name, for tests of registration."""
 
 import json
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import replace
 from typing import Any
@@ -171,12 +172,14 @@ class MemoryStore:
         self.registrations: dict[str, dict[str, Any]] = {}
         self.closes: dict[str, list[Close]] = {}
 
-    def settle(self, records: list[Record], epoch: int = 1) -> dict[tuple[int, int], Judgement]:
-        """Judge a batch and store what it changes."""
+    def settle(
+        self, records: list[Record], epoch: int | Callable[[int, int], int] = 1
+    ) -> dict[tuple[int, int], Judgement]:
+        """Judge a batch and store what it changes; `epoch` is that of all, or of a partition's offset."""
         fold = BatchFold(
             REGISTER,
             [incoming(record) for record in records],
-            lambda _partition, _offset: epoch,
+            epoch if callable(epoch) else lambda _partition, _offset: epoch,
             lambda _epoch: self.reference,
             PARTITIONS,
         )

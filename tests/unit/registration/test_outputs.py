@@ -1,6 +1,9 @@
 """What registration sends has the contract's shape and says where it came from."""
 
+import json
+
 from services.registration.domain import Accepted, Judgement, Rejected
+from services.registration.outcomes import Settled, outcome_document
 from services.registration.outputs import OutputBuilder
 from shared.contracts import outputs
 from shared.contracts.events import EventType as Type
@@ -69,6 +72,24 @@ def test_a_rejection_has_the_contracts_shape_and_names_who_sent_it() -> None:
         REGISTRATION.encode(),
         partition_for(REGISTRATION.encode(), PARTITIONS),
     )
+
+
+def test_of_many_errors_the_first_twenty_are_told_and_all_are_counted() -> None:
+    within = {name: {"x": 1} for name in ("family_name", "given_name", "identity_document")}
+    voter = {**dict.fromkeys(registration()["voter"], 7), **within, "x": 1}
+    capture = {**dict.fromkeys(registration()["capture"], True), "x": 1}
+    data = registration(voter=voter, capture=capture, revision="1", polling_station=7, residence={"x": 1})
+    record = event(Type.REGISTERED, {**data, "x": 1})
+    rejected = last(record)
+    assert isinstance(rejected, Rejected)
+    value = OutputBuilder("kh-test", PARTITIONS).rejected(incoming(record), rejected).value or b""
+    parsed = outputs.Rejected.model_validate_json(value)
+    told = [(each.path, each.rule) for each in parsed.errors]
+    assert (len(told), parsed.errors_total) == (20, 22)
+    assert told == sorted(set(told))
+    document = outcome_document(Settled(record, incoming(record), rejected))
+    assert document is not None
+    assert (document["errors"], document["errors_total"]) == (json.loads(value)["errors"], 22)
 
 
 def test_a_rejection_of_what_does_not_say_who_it_is_has_no_key() -> None:

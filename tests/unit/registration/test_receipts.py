@@ -269,6 +269,27 @@ async def test_the_old_receipt_of_a_process_that_was_paused_is_not_the_last() ->
     assert [told(each)[0] for each in outputs.receipts()] == [2, 1, 2]
 
 
+async def test_of_two_who_add_to_one_batch_at_the_same_moment_neither_is_lost() -> None:
+    class Overtaken(MemoryMongo):
+        """Lets another process add to the batch between this one's reading and writing."""
+
+        async def write(self, collection: str, writes: Sequence[Any]) -> frozenset[int]:
+            if collection == BATCHES and waiting:
+                await other.handler.handle([waiting.pop()])
+            return await super().write(collection, writes)
+
+    waiting: list[Record] = []
+    mongo, outputs = Overtaken(), TopicOutputs()
+    this, other = process_on(mongo, outputs), process_on(mongo, outputs)
+    await this.handler.assigned({HOME: None, OLD[0].partition: None})
+    await other.handler.assigned({NEW.partition: None})
+    await this.handler.handle([CLOSE])
+    waiting.append(NEW)
+    await this.handler.handle([OLD[0]])
+    await this.sender.send_owed()
+    assert [told(each) for each in outputs.receipts()] == [(2, [[3, 3]], False)]
+
+
 async def test_only_the_holder_of_the_devices_partition_sends() -> None:
     mongo, outputs = MemoryMongo(), TopicOutputs()
     home, elsewhere = process_on(mongo, outputs), process_on(mongo, outputs)
