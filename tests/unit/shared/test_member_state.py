@@ -236,3 +236,29 @@ def test_what_was_committed_before_is_never_committed_lower() -> None:
     flight, _ = state.take([_record(at) for at in range(3)], {})
     state.settled(flight)
     assert state.due(PARTITIONS) == {}
+
+
+def test_what_is_settled_after_a_rebalance_moves_no_position_of_the_next_assignment() -> None:
+    state = _reading()
+    late, _ = state.take([_record(at) for at in range(5)], {})
+    state.revoked()
+    state.assigned(PARTITIONS[:1])
+    state.begun(state.assignment, {PARTITIONS[0]: (2, None)})
+    assert not state.settled(late)
+    assert state.positions() == {PARTITIONS[0]: 2}
+
+
+def test_a_start_that_a_rebalance_overtook_counts_for_nothing() -> None:
+    state = MemberState(0.2, 15)
+    state.assigned(PARTITIONS[:1])
+    overtaken = state.assignment
+    state.assigned(PARTITIONS[1:])
+    assert not state.begun(overtaken, {PARTITIONS[0]: (0, None)})
+    assert state.positions() == {} and isinstance(state.next_step(0), Begin)
+
+
+def test_only_what_the_consumer_holds_is_committed() -> None:
+    state = _reading()
+    flight, _ = state.take([_record(0)], {})
+    state.settled(flight)
+    assert state.due([]) == {} and state.due(PARTITIONS) == {PARTITIONS[0]: 1}
