@@ -17,7 +17,7 @@ from shared.contracts import commands
 from shared.contracts.cloudevents import header
 from shared.contracts.commands import CommandType
 from shared.contracts.identity import canonical, sha256_hex
-from shared.contracts.topics import Topic
+from shared.contracts.topics import KEY_LIMIT, Topic
 from shared.process.settings import Settings
 from shared.reference.officers import command_headers
 from shared.runtime.clients import make_producer
@@ -62,7 +62,7 @@ def sign(register: str, signer: Signer, ce_type: CommandType, data: Mapping[str,
     value = canonical(data)
     command_id = str(uuid.uuid4())
     headers = command_headers(register, signer.name, signer.key, ce_type, command_id, value)
-    return SignedCommand(command_id, ce_type, subject(ce_type, data).encode(), value, headers)
+    return SignedCommand(command_id, ce_type, _key(subject(ce_type, data)), value, headers)
 
 
 def subject(ce_type: str, data: Mapping[str, Any]) -> str:
@@ -78,6 +78,12 @@ def subject(ce_type: str, data: Mapping[str, Any]) -> str:
             return str(data["roll"])
         case _:
             return "|".join(version["registration_id"] for version in data["pair"])
+
+
+def _key(about: str) -> bytes:
+    """The key of a message: its subject, or where that is too long for one (two ids of 64), its SHA-256."""
+    key = about.encode()
+    return key if len(key) <= KEY_LIMIT else sha256_hex(key).encode()
 
 
 def approval(register: str, signer: Signer, command: SignedCommand, reason: str) -> SignedCommand:

@@ -68,7 +68,8 @@ class VerdictStore:
 
 def _write(verdict: Verdict) -> UpdateOne:
     """A verdict never replaces one that follows from more of the log: a paused process may wake up."""
-    settled = verdict.settled
+    # What a message did to itself, nobody settled.
+    settled = verdict.settled if verdict.settled and verdict.settled.offset != verdict.offset else None
     members = {
         "type": verdict.command_type,
         "data": verdict.data,

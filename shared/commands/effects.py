@@ -43,10 +43,10 @@ def effect(
                 raise Refused("model_fixed")
             return adoption(command, offset, resolve)
         case CutOff():
-            if state.missing_kinds():
-                raise Refused("reference")
             if command.epoch != state.last_cut_off + 1:
                 raise Refused("epoch")
+            if state.missing_kinds():
+                raise Refused("reference")
             return CutOffTaken(command.epoch, offset)
         case Decided():
             pair, communes = _pair(command), _communes(command)

@@ -106,7 +106,7 @@ def foresee(state: State, message: Message, resolve: Resolve) -> str | None:
 
 def _judge(state: State, message: Message, resolve: Resolve) -> _Judgement:
     known = state.verdicts.get(message.ce_id)
-    if not (message.append_time and message.can_be_named) or (known is not None and known.signed):
+    if not message.can_count or (known is not None and known.signed):
         return (), None
     mine = Verdict(
         ce_id=message.ce_id,
@@ -169,8 +169,6 @@ def _role_for(ce_type: str) -> Role | None:
 
 
 def _parsed(message: Message) -> Command:
-    if message.too_large:
-        raise Refused("invalid")
     try:
         return parse(message.ce_type, strict_json.loads(message.value))
     except (strict_json.RefusedJSON, InvalidCommand):
@@ -207,9 +205,12 @@ def _approve(
     state: State, mine: Verdict, approval: Approved, officers: Mapping[str, Officer], resolve: Resolve
 ) -> _Judgement:
     """A qualified approval settles its proposal: it takes effect now, or is refused or expired for good."""
-    proposal = _open_proposal(state, approval.command_id)
+    proposal = state.proposal(approval.command_id)
+    if proposal is None:
+        raise Refused("unknown_command")
     if proposal.value_sha256 != approval.command_sha256:
         raise Refused("other_bytes")
+    _require_open(proposal)
     proposer = _proposer(state, proposal)
     command = parse(proposal.command_type, proposal.data)
     _require_another(officers[mine.proposed_by], proposer)
@@ -244,25 +245,27 @@ def _withdraw(
     state: State, mine: Verdict, withdrawal: Withdrawn, officers: Mapping[str, Officer]
 ) -> tuple[Verdict, ...]:
     """The proposer takes it back, or an approver who might approve it returns it."""
-    proposal = _open_proposal(state, withdrawal.command_id)
-    sender, proposer = officers[mine.proposed_by], _proposer(state, proposal)
-    if (sender.name, sender.public_key) == (proposer.name, proposer.public_key):
+    sender, proposal = officers[mine.proposed_by], state.proposal(withdrawal.command_id)
+    proposer = None if proposal is None else _proposer(state, proposal)
+    own = proposer is not None and (sender.name, sender.public_key) == (proposer.name, proposer.public_key)
+    if not own and not sender.may("approver"):
+        raise Refused("role")
+    if proposal is None or proposer is None:
+        raise Refused("unknown_command")
+    _require_open(proposal)
+    if own:
         return _effective(mine, mine), _settle(proposal, mine, "withdrawn")
     command = parse(proposal.command_type, proposal.data)
-    if not sender.may("approver") or (isinstance(command, Adopted) and command.kind == "officers"):
+    if isinstance(command, Adopted) and command.kind == "officers":
         raise Refused("role")  # an approver must not be able to keep themselves in office
     _require_another(sender, proposer)
     _require_area(sender, command)
     return _effective(mine, mine), _settle(proposal, mine, "returned")
 
 
-def _open_proposal(state: State, ce_id: str) -> Verdict:
-    proposal = state.proposal(ce_id)
-    if proposal is None:
-        raise Refused("unknown_command")
+def _require_open(proposal: Verdict) -> None:
     if proposal.settled is not None:
         raise Refused("settled")
-    return proposal
 
 
 def _proposer(state: State, proposal: Verdict) -> Officer:

@@ -74,8 +74,13 @@ class Message:
         )
 
     @property
+    def can_count(self) -> bool:
+        """Whether it may have a verdict at all; what may not is chained like everything that lies there."""
+        return self.append_time and not self.too_large and self.can_be_named
+
+    @property
     def can_be_named(self) -> bool:
-        """Whether an approval could name it; whatever else lies there is chained and has no verdict."""
+        """Whether an approval could name it."""
         return 1 <= len(self.ce_id) <= 256 and not _UNSUITABLE.search(self.ce_id)
 
     def chained(self, head: bytes) -> bytes:

@@ -8,6 +8,7 @@ import pytest
 from shared.commands.feed import CommandFeed
 from shared.contracts.commands import REFERENCE_KINDS, REQUIRED_KINDS
 from shared.contracts.topics import Topic
+from shared.process.errors import StopService
 from shared.process.metrics import Metrics
 from shared.process.settings import RuntimeSettings, Settings
 from shared.reference.files import ReferenceStore
@@ -63,3 +64,9 @@ async def test_a_kind_is_waited_for_until_it_is_adopted_and_its_file_is_there(
     assert seen[0] == set(REQUIRED_KINDS) - {"officers"}
     assert [len(kinds) for kinds in seen] == sorted((len(kinds) for kinds in seen), reverse=True)
     assert waited_for() == set()
+
+
+def test_a_service_that_is_not_told_who_founds_the_register_does_not_start(tmp_path: Path) -> None:
+    """Else whoever wrote to the topic first would be its officer."""
+    with pytest.raises(StopService, match="ROLLSTREAM_FOUNDING_OFFICERS: is not set"):
+        CommandFeed(Settings(register=REGISTER), ReferenceStore(tmp_path))
