@@ -105,7 +105,9 @@ async def test_a_service_that_was_killed_comes_back_at_once_by_what_engines_tell
         named = dict(setting.split("=", 1) for _, setting in lines)
         shell = Terminal({"ROLLSTREAM_REGISTER": REGISTER, **named, **files}, tmp_path)
         await shell.run("topics")
-        await shell.run("init", "--out", "register", "--send")
+        made = await shell.run("init", "--out", "register", "--send", "--json")
+        founding = {"ROLLSTREAM_FOUNDING_OFFICERS": made.json["founding_officers"]}
+        shell = Terminal({**shell.environment, **founding}, tmp_path)
         for _ in range(2):
             await _killed_once_it_has_partitions(await shell.start("serve", "dedup"))
     finally:
