@@ -95,10 +95,10 @@ class Compiler:
     async def _ruling(self, state: State) -> Ruling:
         request = self._edition.request
         claims: list[PairKey] = [pair async for pair in self._roll.claims(self._epoch)]
-        rulings = state.rulings_at(request.command_offset)
-        involved = {each for pairs in (claims, rulings) for pair in pairs for each, _ in pair}
+        changes = state.changes_at(request.command_offset)
+        involved = {each for pairs in (claims, changes) for pair in pairs for each, _ in pair}
         people = await self._roll.registrations(sorted(involved), self._epoch)
-        return rule(people, claims, rulings, self._day, request.data.undecided)
+        return rule(people, claims, changes, self._day, request.data.undecided)
 
     async def _districts(self) -> list[str]:
         """Every district with a list or a registration. All stations of the file have a list, and a last time

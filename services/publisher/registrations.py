@@ -2,7 +2,8 @@
 
 A document of the collection `roll` keeps, for each epoch since the newest finalised one, the newest record of
 the registration and the newest that has a voter in it (a removal has none). Both are chosen by the offset of
-their event, so the order in which records come does not matter, and neither do repetitions.
+their event, so the order in which records come does not matter, and neither do repetitions. It also keeps
+every version that decisions may name: its digest, its commune, and the first epoch in which it appeared.
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,6 +13,9 @@ from typing import Any, Literal
 from shared.contracts.outputs import Checked
 
 Document = dict[str, Any]
+
+NEVER = 2**31
+"""Later than every epoch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +36,8 @@ class Captured:
 @dataclass(frozen=True, slots=True)
 class Registration:
     """A registration at the end of an epoch. `first_accepted_at` is RFC 3339 in UTC with milliseconds, so its
-    text sorts like the time; `removal_reason` is None while it is active; `event_id` is its last event's."""
+    text sorts like the time; `removal_reason` is None while it is active; `event_id` is its last event's.
+    `communes` has every version up to the epoch: its digest, and the commune of its residence."""
 
     registration_id: str
     digest: str
@@ -40,6 +45,7 @@ class Registration:
     event_id: str
     first_accepted_at: str
     captured: Captured
+    communes: Mapping[str, str]
 
     @property
     def province(self) -> str:
@@ -58,9 +64,15 @@ def merge(document: Document | None, records: Iterable[Checked], floor: int) -> 
     `floor` is the newest finalised epoch: of the epochs up to it, only what it saw of them is kept.
     """
     slots: dict[int, Document] = {slot["epoch"]: slot for slot in document["slots"]} if document else {}
+    versions: dict[str, tuple[int, str]] = (
+        {digest: (epoch, commune) for digest, epoch, commune in document["versions"]} if document else {}
+    )
     lowest = min(slots, default=0)
     changed = False
     for record in records:
+        if record.residence is not None and record.epoch < versions.get(record.digest, (NEVER, ""))[0]:
+            versions[record.digest] = record.epoch, record.residence.commune
+            changed = True
         # What is older than the oldest kept epoch was superseded before the others were dropped.
         epoch = lowest if record.epoch < lowest <= floor else record.epoch
         slot = slots.get(epoch, {"epoch": epoch, "last": None, "captured": None})
@@ -81,6 +93,7 @@ def merge(document: Document | None, records: Iterable[Checked], floor: int) -> 
         "revision": (document["revision"] if document else 0) + 1,
         "districts": sorted({slot["captured"]["village_code"][:4] for slot in kept if slot["captured"]}),
         "slots": kept,
+        "versions": [[digest, *version] for digest, version in sorted(versions.items())],
     }
 
 
@@ -106,6 +119,7 @@ def as_of(document: Document, epoch: int) -> Registration | None:
             village_code=captured["village_code"],
             polling_station=captured["polling_station"],
         ),
+        communes={digest: commune for digest, first, commune in document["versions"] if first <= epoch},
     )
 
 

@@ -12,7 +12,7 @@ from typing import Literal
 from services.publisher.ages import may_vote
 from services.publisher.persons import Persons
 from services.publisher.registrations import Registration
-from shared.commands.state import Decision, PairKey
+from shared.commands.state import Decision, DecisionChange, PairKey
 
 Ids = tuple[str, str]
 """A pair of registration ids, the smaller first."""
@@ -52,16 +52,16 @@ class Ruling:
 def rule(
     people: Mapping[str, Registration],
     claims: Iterable[PairKey],
-    rulings: Mapping[PairKey, Decision | None],
+    changes: Mapping[PairKey, Sequence[DecisionChange]],
     day: date,
     policy: Literal["refuse", "hold_later"],
 ) -> Ruling:
     """Apply the rules to the registrations of an epoch that claims or decisions name.
 
-    `claims` are those found up to the epoch, `rulings` the last decision on each pair of versions, None where
-    it was reversed. Raises Refusal `contradictory` or `undecided` with the pairs.
+    `claims` are those found up to the epoch, `changes` the decisions and reversals of each pair of versions
+    up to the `finalised`, oldest first. Raises Refusal `contradictory` or `undecided` with the pairs.
     """
-    questions = _questions(people, claims, rulings)
+    questions = _questions(people, claims, _made(people, changes))
     persons = Persons(questions.same)
     dropped = _dropped(questions.same)
     _refuse_contradictions(questions, persons, dropped)
@@ -95,19 +95,37 @@ def _of_age(registration: Registration, day: date) -> bool:
     return may_vote(registration.captured.date_of_birth, registration.captured.precision, day)
 
 
+def _made(
+    people: Mapping[str, Registration], changes: Mapping[PairKey, Sequence[DecisionChange]]
+) -> dict[PairKey, list[DecisionChange]]:
+    """What counts as made on each pair of versions, oldest first.
+
+    Not one that names another commune than that of a version's residence, or a version that does not exist up
+    to the epoch.
+    """
+    made = {pair: [each for each in of_pair if _is_made(each, people)] for pair, of_pair in changes.items()}
+    return {pair: of_pair for pair, of_pair in made.items() if of_pair}
+
+
+def _is_made(change: DecisionChange, people: Mapping[str, Registration]) -> bool:
+    return all(
+        each in people and people[each].communes.get(digest) == commune
+        for (each, digest), commune in zip(change.pair, change.communes, strict=True)
+    )
+
+
 def _questions(
     people: Mapping[str, Registration],
     claims: Iterable[PairKey],
-    rulings: Mapping[PairKey, Decision | None],
+    made: Mapping[PairKey, Sequence[DecisionChange]],
 ) -> Questions:
     """Rules 1 and 2, and the claims whose two versions are current and which nobody has decided."""
     questions = Questions()
-    by_ids: dict[Ids, list[PairKey]] = {}
-    for pair in rulings:
-        if pair[0][0] in people and pair[1][0] in people:
-            by_ids.setdefault(_ids(pair), []).append(pair)
-    for ids, pairs in by_ids.items():
-        _settle(questions, people, ids, {pair: rulings[pair] for pair in pairs})
+    by_ids: dict[Ids, dict[PairKey, Sequence[DecisionChange]]] = {}
+    for pair, changes in made.items():
+        by_ids.setdefault(_ids(pair), {})[pair] = changes
+    for ids, of_ids in by_ids.items():
+        _settle(questions, people, ids, of_ids)
     for pair in claims:
         ids = _ids(pair)
         if _is_current(pair, people) and ids not in questions.same and ids not in questions.different:
@@ -119,28 +137,38 @@ def _settle(
     questions: Questions,
     people: Mapping[str, Registration],
     ids: Ids,
-    rulings: Mapping[PairKey, Decision | None],
+    made: Mapping[PairKey, Sequence[DecisionChange]],
 ) -> None:
     """What the decisions on all versions of two registrations come to for their current versions."""
-    current = next((pair for pair in rulings if _is_current(pair, people)), None)
-    decision = rulings[current] if current else None
-    if current and decision is None:
-        questions.undecided.add(ids)  # reversed: the question is open again
-    if decision is None:
-        earlier = [each for each in rulings.values() if each is not None]
-        decision = max(earlier, key=lambda each: each.command_offset, default=None)
-    if decision is None:
-        return
-    if decision.keep is None:
-        if decision.pair == current:
+    in_force = {pair: last for pair, changes in made.items() if (last := _last_not_void(changes, people))}
+    current = next((pair for pair in made if _is_current(pair, people)), None)
+    if current in in_force:
+        decision = in_force[current].decision
+        if decision is None:
+            questions.undecided.add(ids)  # reversed: the question is open again
+        elif decision.keep is None:
             questions.different.add(ids)
-    elif people[decision.keep].removal_reason not in STILL_A_PERSON:
-        questions.undecided.add(ids)  # rule 1
-    elif decision.pair == current:
-        questions.same[ids] = decision
-    else:
+        else:
+            questions.same[ids] = decision
+        return
+    earlier = [each.decision for each in in_force.values() if each.decision is not None]
+    stale = max(earlier, key=lambda each: each.command_offset, default=None)
+    if stale is not None and stale.keep is not None:
         questions.undecided.add(ids)  # rule 2
-        questions.preferred[ids] = decision.keep
+        questions.preferred[ids] = stale.keep
+    elif current is not None:
+        questions.undecided.add(ids)  # all that was decided on these versions is void
+
+
+def _last_not_void(
+    changes: Sequence[DecisionChange], people: Mapping[str, Registration]
+) -> DecisionChange | None:
+    """Rule 1: whom a decision keeps may be dead or barred, and must not be removed otherwise."""
+    for change in reversed(changes):
+        keep = change.decision.keep if change.decision else None
+        if keep is None or people[keep].removal_reason in STILL_A_PERSON:
+            return change
+    return None
 
 
 def _is_current(pair: PairKey, people: Mapping[str, Registration]) -> bool:

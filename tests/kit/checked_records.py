@@ -130,6 +130,10 @@ def claims_output(
     return Output(Topic.CHECKED.value, partition, registration_id.encode(), canonical(value), headers)
 
 
+VERSIONS = ("first", "second", "corrected")
+"""What the versions are called that every registration has had."""
+
+
 def registration(
     registration_id: str,
     *,
@@ -159,4 +163,5 @@ def registration(
             village,
             station,
         ),
+        {digest_of(registration_id + each): village[:6] for each in {*VERSIONS, data}},
     )

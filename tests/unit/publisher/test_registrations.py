@@ -35,7 +35,10 @@ def test_an_epoch_has_the_newest_record_up_to_its_end() -> None:
 
 def test_a_repetition_or_an_older_record_changes_nothing() -> None:
     document = merged([checked("r", 5, data="b")])
-    assert merge(document, [checked("r", 5, data="b"), checked("r", 1)], 0) is None
+    assert merge(document, [checked("r", 5, data="b")], 0) is None
+    with_both = merge(document, [checked("r", 1)], 0)
+    assert with_both is not None and with_both["slots"] == document["slots"]
+    assert merge(with_both, [checked("r", 1), checked("r", 5, data="b")], 0) is None
 
 
 def test_an_old_record_that_comes_again_after_a_newer_epoch_changes_nothing() -> None:
@@ -57,6 +60,23 @@ def test_what_the_newest_finalised_epoch_saw_is_kept_and_what_came_before_it_is_
     assert [slot["epoch"] for slot in document["slots"]] == [2, 4]
     assert [seen(document, 3), seen(document, 4)] == [seen(merged(records), 3), seen(merged(records), 4)]
     assert merge(document, [records[0]], 3) is None
+
+
+def test_each_version_is_known_by_its_commune_from_the_epoch_on_in_which_it_first_appeared() -> None:
+    records = [
+        checked("r", 1, epoch=1, data="a", village="01020304"),
+        checked("r", 2, epoch=2, data="b", village="02030405"),
+        checked("r", 3, epoch=3, removal="moved", data="b"),
+        checked("r", 4, epoch=4, data="a", village="01020304"),
+    ]
+    a, b = {digest_of("ra"): "010203"}, {digest_of("rb"): "020304"}
+    for floor in (0, 3):
+        for order in permutations(records):
+            document = merged(list(order), floor)
+            communes = [found and found.communes for found in (as_of(document, each) for each in (3, 4))]
+            assert communes == [{**a, **b}, {**a, **b}]
+    first = as_of(merged(records), 1)
+    assert first is not None and first.communes == a
 
 
 def test_the_names_that_order_a_list_are_khmer_where_there_are_khmer_ones() -> None:

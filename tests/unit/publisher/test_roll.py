@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from services.publisher.registrations import Registration
 from services.publisher.roll import Refusal, Ruling, absence, rule
-from shared.commands.state import Decision, PairKey
-from tests.kit.checked_records import digest_of, registration
+from shared.commands.state import Decision, DecisionChange, PairKey
+from tests.kit.checked_records import VERSIONS, digest_of, registration
 
 DAY = date(2027, 6, 6)
+COMMUNE = "010203"
 Policy = Literal["refuse", "hold_later"]
 Item = TypeVar("Item")
 
@@ -24,11 +25,12 @@ def pair(one: str, other: str, data: str = "first", others: str = "first") -> Pa
     return versions[0], versions[1]
 
 
-def decided(key: PairKey, keep: str | None, offset: int = 10) -> tuple[PairKey, Decision]:
+def decided(
+    key: PairKey, keep: str | None, offset: int = 10, communes: tuple[str, str] = ("010203", "010203")
+) -> tuple[PairKey, Decision]:
     kind: Literal["same_person", "different_persons"] = "same_person" if keep else "different_persons"
-    return key, Decision(
-        key, kind, keep, f"decision-{offset}", offset, ("one", "two"), "seen", ("010203", "010203")
-    )
+    ce_id = f"decision-{offset}"
+    return key, Decision(key, kind, keep, ce_id, offset, ("one", "two"), "seen", communes)
 
 
 def people(*registrations: Registration) -> dict[str, Registration]:
@@ -45,7 +47,12 @@ def judged(
     rulings: Sequence[tuple[PairKey, Decision | None]] = (),
     policy: Policy = "refuse",
 ) -> Ruling:
-    return rule(who, claims, dict(rulings), DAY, policy)
+    changes: dict[PairKey, list[DecisionChange]] = {}
+    for at, (key, decision) in enumerate(rulings):
+        offset = decision.command_offset if decision else at
+        communes = decision.communes if decision else (COMMUNE, COMMUNE)
+        changes.setdefault(key, []).append(DecisionChange(key, decision, offset, f"change-{at}", communes))
+    return rule(who, claims, changes, DAY, policy)
 
 
 def standing(who: Mapping[str, Registration], ruling: Ruling) -> set[str]:
@@ -97,6 +104,53 @@ def test_the_claim_of_a_void_decision_is_undecided_between_the_persons_behind_it
     with pytest.raises(Refusal) as caught:
         judged(who, [], rulings)
     assert (caught.value.reason, caught.value.names) == ("undecided", [("b", "c")])
+
+
+def test_before_a_void_decision_the_one_before_it_counts() -> None:
+    who = three() | people(registration("a", removal="moved"))
+    rulings = [decided(pair("a", "b"), "b", 10), decided(pair("a", "b"), "a", 20)]
+    ruling = judged(who, [], rulings)
+    assert ruling.dropped == {"a": "decision-10"}
+    different = [decided(pair("a", "b"), None, 10), decided(pair("a", "b"), "a", 20)]
+    rest = [decided(pair("a", "c"), "c")]
+    assert standing(who, judged(who, [pair("a", "b")], [*different, *rest])) == {"b", "c"}
+
+
+@pytest.mark.parametrize("communes", [("010203", "999999"), ("999999", "010203")])
+def test_a_decision_that_names_another_commune_counts_as_not_made(communes: tuple[str, str]) -> None:
+    who = three()
+    wrong = decided(pair("a", "b"), "b", 20, communes)
+    assert standing(who, judged(who, [], [wrong])) == {"a", "b", "c"}
+    with pytest.raises(Refusal) as caught:
+        judged(who, [pair("a", "b")], [wrong])
+    assert caught.value.reason == "undecided"
+    before = decided(pair("a", "b"), "a", 10)
+    assert judged(who, [], [before, wrong]).dropped == {"b": "decision-10"}
+
+
+def test_a_reversal_that_names_another_commune_counts_as_not_made() -> None:
+    who = three()
+    key = pair("a", "b")
+    _, decision = decided(key, "a")
+    reversal = DecisionChange(key, None, 20, "reversal", ("010203", "999999"))
+    made = DecisionChange(key, decision, 10, decision.ce_id, decision.communes)
+    assert rule(who, [], {key: [made, reversal]}, DAY, "refuse").dropped == {"b": "decision-10"}
+
+
+def test_a_decision_on_a_version_that_comes_after_the_epoch_counts_as_not_made() -> None:
+    who = three()
+    later = decided(pair("a", "b", "later"), "a")
+    assert standing(who, judged(who, [], [later])) == {"a", "b", "c"}
+    nobody = decided(pair("a", "x"), "x")
+    assert standing(who, judged(who, [], [nobody])) == {"a", "b", "c"}
+
+
+def test_after_a_reversal_on_the_current_versions_nobody_is_preferred() -> None:
+    who = three() | people(registration("b", data="corrected", first_accepted=9))
+    old = decided(pair("a", "b"), "b", 10)
+    reversed_ = (pair("a", "b", others="corrected"), None)
+    assert judged(who, [], [old], "hold_later").held == {"a"}
+    assert judged(who, [], [old, reversed_], "hold_later").held == {"b"}
 
 
 @pytest.mark.parametrize("reason", ["deceased", "disenfranchised"])
@@ -236,6 +290,7 @@ populations = st.tuples(*(st.one_of(st.none(), registrations) for _ in IDS)).map
                 "e",
                 each.first_accepted_at,
                 each.captured,
+                {digest_of(name + version): COMMUNE for version in VERSIONS},
             )
             for name, each in zip(IDS, found, strict=True)
             if each is not None

@@ -92,7 +92,7 @@ def test_everyone_has_one_seat_no_station_more_than_fit_and_the_order_given_does
     found: dict[str, Registration], data: st.DataObject
 ) -> None:
     voters = [
-        Registration(name, each.digest, None, "e", each.first_accepted_at, each.captured)
+        Registration(name, each.digest, None, "e", each.first_accepted_at, each.captured, {})
         for name, each in found.items()
     ]
     places = st.sampled_from(["S-1", "S-2", "S-3", "S-9", "gone"])
