@@ -79,12 +79,8 @@ class Rulings:
         )
 
     def are_one_person(self, ids: Ids) -> bool:
-        """Whether the last decision in force on any versions of the two says that they are one person."""
-        in_force = [
-            change
-            for pair in self.pairs(ids)
-            if (change := self.in_force(pair)) is not None and change.decision is not None
-        ]
+        """Whether the last decision or reversal on any versions of the two says that they are one person."""
+        in_force = [change for pair in self.pairs(ids) if (change := self.in_force(pair)) is not None]
         last = max(in_force, key=lambda each: each.command_offset, default=None)
         return last is not None and last.decision is not None and last.decision.keep is not None
 

@@ -151,11 +151,10 @@ def _settle(
         else:
             questions.same[ids] = decision
         return
-    earlier = [each.decision for each in in_force.values() if each.decision is not None]
-    stale = max(earlier, key=lambda each: each.command_offset, default=None)
-    if stale is not None and stale.keep is not None:
+    last = max(in_force.values(), key=lambda each: each.command_offset, default=None)
+    if last is not None and last.decision is not None and last.decision.keep is not None:
         questions.undecided.add(ids)  # rule 2
-        questions.preferred[ids] = stale.keep
+        questions.preferred[ids] = last.decision.keep
     elif current is not None:
         questions.undecided.add(ids)  # all that was decided on these versions is void
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from services.publisher.roll import Refusal
 from shared.commands.state import FinaliseRequest, Verdict
+from shared.contracts.commands import CommandType
 from shared.contracts.timestamps import rfc3339
 from shared.process.errors import NotYet
 from shared.store.mongo import IndexModel, Mongo, UpdateOne
@@ -85,5 +86,7 @@ def _write(verdict: Verdict) -> UpdateOne:
         "offset": verdict.offset,
         "as_of": verdict.as_of,
     }
+    if verdict.command_type == CommandType.FINALISED and verdict.verdict == "refused":
+        members["names"] = []
     guard = {"_id": verdict.ce_id, "as_of": {"$lt": verdict.as_of}}
     return UpdateOne(guard, {"$set": members}, upsert=True)

@@ -67,6 +67,16 @@ async def test_data_that_look_alike_still_keep_what_the_matching_says(decided: S
     assert decided.conflict((A3, B1))["class"] == FACTS["class"]
 
 
+async def test_a_reversal_on_later_versions_ends_what_was_decided_on_earlier_ones(decided: Scene) -> None:
+    await corrected(decided)
+    decided.world.decide(AFTER)
+    decided.world.decide(AFTER, reverse=True)
+    await decided.process.follow()
+    assert status(decided) == "open"
+    await corrected(decided, A3)
+    assert status(decided, (A3, B1)) == "void"
+
+
 async def test_two_people_are_not_asked_about_again(decided: Scene) -> None:
     await corrected(decided)
     decided.world.decide(AFTER, keep=None)

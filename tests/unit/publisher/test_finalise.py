@@ -9,6 +9,7 @@ import pytest
 from services.publisher.compile import Compiled, Compiler
 from services.publisher.store import EpochEnd, RollStore
 from shared.commands.state import State, Verdict
+from shared.contracts.commands import CommandType
 from shared.contracts.topics import Topic
 from shared.crypto import signing
 from shared.process.errors import StopService, StoreRolledBack, TransientError
@@ -265,6 +266,16 @@ async def test_a_finalised_before_its_cut_off_is_refused() -> None:
     await desk.finaliser().judge_all()
     found = desk.verdict_on(early)
     assert (found["verdict"], found["reason"], found["command_offset"]) == ("refused", "no_cut_off", None)
+    assert found["names"] == []
+
+
+async def test_a_finalised_that_the_fold_refuses_has_names_too() -> None:
+    desk = await first_version()
+    data = json.loads(next(each.value for each in desk.commands.messages if b"commune_council" in each.value))
+    refused = desk.commands.send(CommandType.FINALISED, data, "admin")
+    await desk.finaliser().judge_all()
+    found = desk.verdict_on(refused)
+    assert (found["reason"], found["names"]) == ("role", [])
 
 
 async def test_verdicts_of_all_commands_are_stored() -> None:

@@ -145,6 +145,17 @@ def test_a_decision_on_a_version_that_comes_after_the_epoch_counts_as_not_made()
     assert standing(who, judged(who, [], [nobody])) == {"a", "b", "c"}
 
 
+def test_a_reversal_on_earlier_versions_ends_what_was_decided_on_still_earlier_ones() -> None:
+    who = three() | people(registration("b", data="corrected"))
+    rulings = [
+        decided(pair("a", "b"), "b", 0),
+        decided(pair("a", "b", others="second"), "b", 1),
+        (pair("a", "b", others="second"), None),
+    ]
+    assert standing(who, judged(who, [], rulings[:2], "hold_later")) == {"b", "c"}
+    assert standing(who, judged(who, [], rulings)) == {"a", "b", "c"}
+
+
 def test_after_a_reversal_on_the_current_versions_nobody_is_preferred() -> None:
     who = three() | people(registration("b", data="corrected", first_accepted=9))
     old = decided(pair("a", "b"), "b", 10)
