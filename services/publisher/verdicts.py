@@ -71,7 +71,7 @@ def _write(verdict: Verdict) -> UpdateOne:
     """A verdict never replaces one that follows from more of the log: a paused process may wake up."""
     # What a message did to itself, nobody settled.
     settled = verdict.settled if verdict.settled and verdict.settled.offset != verdict.offset else None
-    members = {
+    members: dict[str, Any] = {
         "type": verdict.command_type,
         "data": verdict.data,
         "proposed_by": verdict.proposed_by,
