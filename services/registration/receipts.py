@@ -80,7 +80,8 @@ class ReceiptSender:
     async def send_owed(self) -> None:
         """Send each receipt that is owed now, once.
 
-        Raises TransientError if one was not acknowledged; the next call sends it again.
+        Raises TransientError if one was not acknowledged, or a partition is another process's by now; the
+        next call sends it again. Raises StopService if the store was taken away.
         """
         held = self._holdings.all().keys()
         if not held:
@@ -91,11 +92,11 @@ class ReceiptSender:
             self._count_again = time.monotonic() + COUNT_EVERY_S
         if await self._rebuild.goes_on():
             return
-        await self._progress.check_all()
         last: Mapping[bytes, bytes] | None = None
         after = ""
         while batches := await self._store.owed(held, after, _AT_ONCE):
             after = batches[-1].id
+            await self._progress.check(held)
             if last is None and any(batch.owed == "check" for batch in batches):
                 last = await self._last_receipts(held)
             await self._outputs.send(self._receipts(batches, last or {}))

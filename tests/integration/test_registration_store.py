@@ -90,9 +90,6 @@ class Fakes:
             if each.topic == Topic.RECEIPTS:
                 yield Record(each.topic, each.partition, 0, 0, each.key, each.value, ())
 
-    async def check_all(self) -> None:
-        return
-
     async def check(self, _partitions: object) -> None:
         return
 

@@ -17,7 +17,7 @@ from services.registration.store import BATCHES
 from shared.contracts.events import EventType
 from shared.contracts.identity import arrival_hash, batch_content
 from shared.contracts.topics import Topic, partition_for
-from shared.process.errors import StoreRolledBack, TransientError
+from shared.process.errors import NotYet, StoreRolledBack, TransientError
 from shared.runtime.outputs import Outputs
 from shared.runtime.record import Output, Record
 from tests.kit.memory_mongo import MemoryMongo
@@ -242,8 +242,6 @@ async def test_closed_batches_that_lack_events_are_counted_once_in_a_while(
 
 async def test_what_changes_while_a_receipt_is_under_way_has_another() -> None:
     mongo, outputs, process = await one_process(*OLD)
-    later = process_on(mongo, outputs)
-    await later.handler.assigned({NEW.partition: None})
 
     def more(_outputs: Sequence[Output]) -> None:
         outputs.before = None
@@ -288,6 +286,14 @@ async def test_of_two_who_add_to_one_batch_at_the_same_moment_neither_is_lost() 
     await this.handler.handle([OLD[0]])
     await this.sender.send_owed()
     assert [told(each) for each in outputs.receipts()] == [(2, [[3, 3]], False)]
+
+
+async def test_a_process_whose_partition_was_taken_over_sends_nothing() -> None:
+    mongo, outputs, paused = await one_process(*OLD)
+    await process_on(mongo, outputs).handler.assigned({HOME: None})
+    with pytest.raises(NotYet):
+        await paused.sender.send_owed()
+    assert outputs.receipts() == []
 
 
 async def test_only_the_holder_of_the_devices_partition_sends() -> None:
