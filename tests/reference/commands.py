@@ -29,7 +29,7 @@ def fold(
     for record in records:
         if record.offset in history.heads:
             history.timestamps[record.offset] = record.timestamp
-            if record.append_time:
+            if record.append_time and not too_large(record):
                 _read(history, record)
     return history
 
@@ -69,7 +69,6 @@ def _read(history: CommandHistory, record: LogRecord) -> None:
         ce_id,
         officer,
         record.value or b"",
-        too_large(record),
     )
     try:
         if not founded:
@@ -193,8 +192,6 @@ def _open(history: CommandHistory, ce_id: str) -> Verdict:
 
 
 def _parsed(message: Message) -> messages.Command:
-    if message.too_large:
-        raise Refused("invalid")
     try:
         return messages.parse(message.ce_type, message.value)
     except messages.Invalid:

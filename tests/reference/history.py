@@ -33,7 +33,7 @@ class Verdict:
 
 @dataclass(slots=True)
 class Message:
-    """A validly signed message; `data` None where it is too large or not what its type asks for."""
+    """A validly signed message; `data` None where it is not what its type asks for."""
 
     offset: int
     timestamp: int
@@ -41,7 +41,6 @@ class Message:
     ce_id: str
     officer: Officer
     value: bytes
-    too_large: bool
     data: messages.Command | None = None
 
 

@@ -145,10 +145,8 @@ def test_of_validly_signed_messages_with_one_id_the_first_counts() -> None:
     assert list(history(builder).cut_offs) == [1]
 
 
-@pytest.mark.parametrize(("how", "expected"), [("time", None), ("large", "invalid"), ("key", "invalid")])
-def test_what_is_too_large_or_has_a_time_of_its_own_is_chained_and_has_no_effect(
-    how: str, expected: str | None
-) -> None:
+@pytest.mark.parametrize("how", ["time", "large", "key"])
+def test_what_is_too_large_or_has_a_time_of_its_own_is_chained_and_has_no_effect(how: str) -> None:
     builder = LogBuilder().found()
     before = len(history(builder).heads)
     builder.propose(messages.CUT_OFF, {"epoch": 1}, ce_id="odd")
@@ -158,8 +156,7 @@ def test_what_is_too_large_or_has_a_time_of_its_own_is_chained_and_has_no_effect
         "large": replace(record, headers=(*record.headers, ("x", b"x" * 65536))),
         "key": replace(record, key=b"x" * 129),
     }[how]
-    found = history(builder).verdicts.get("odd")
-    assert (found.reason if found else None) == expected
+    assert "odd" not in history(builder).verdicts
     assert len(history(builder).heads) == before + 1
     builder.approve("odd")
     assert history(builder).cut_offs == {}
