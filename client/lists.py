@@ -2,11 +2,13 @@
 
 A version appears all at once as the folder `<out>/<roll>/<version>` with `roll.json`, `provinces/<code>.json`
 and `lists/<station>.json`; `<out>/<roll>/CURRENT` names the newest. Until then its parts lie under
-`<out>/.incoming`, each verified before it is written; `progress.json` there says how far it has read, and for
-which register and keys: what was refused without a key is read again when that key is given.
+`<out>/.incoming/<roll>/<version>/<n>`, each verified before it is written; n counts the records under a key.
+`progress.json` says how far it has read, and for which register and keys: what was refused without a key is
+read again when that key is given.
 """
 
 import json
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +16,8 @@ from pathlib import Path
 from aiokafka import TopicPartition
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from client.verify import Document, NoDocument, edition_faults, faults_of, read_document
+from client.parts import Parts
+from client.verify import Document, NoDocument, faults_of, read_document
 from shared.contracts.topics import Topic
 from shared.crypto import signing
 from shared.process.settings import Settings
@@ -23,6 +26,9 @@ from shared.runtime.record import Record
 from shared.runtime.tolerant import TolerantConsumer
 
 _Edition = tuple[str, int]
+
+_WHOLE = "whole"
+"""The folder in which a version is put together."""
 
 
 class CannotFollow(Exception):
@@ -55,7 +61,7 @@ class Follower:
         self._keys = keys
         self._on_version = on_version
         self._on_refused = on_refused
-        self._parts: dict[_Edition, dict[Path, Document]] = {}
+        self._parts: dict[_Edition, Parts] = {}
         self.followed = Followed()
 
     async def follow(self, *, once: bool = False) -> Followed:
@@ -93,8 +99,7 @@ class Follower:
                 self._on_refused(f"{record.topic}/{record.partition}/{record.offset}", str(error))
                 continue
             edition = (document.head["roll"], document.head["version"])
-            if not self._final(edition).exists():
-                self._keep(edition, document, record.value or b"")
+            if self._keep(edition, document, record.value or b""):
                 touched.add(edition)
         for edition in sorted(touched):
             self._publish_if_whole(edition)
@@ -106,30 +111,42 @@ class Follower:
             raise NoDocument(faults[0])
         if document.head["register"] != self._settings.register:
             raise NoDocument("of another register")
+        if record.key != document.key.encode():
+            raise NoDocument("not what its key names")
         # What was signed names no folder above ours; a name of dots would be one.
         if any(set(str(document.head.get(name, "x"))) <= {"."} for name in ("roll", "station", "province")):
             raise NoDocument("a name that cannot be a file's")
         return document
 
-    def _keep(self, edition: _Edition, document: Document, raw: bytes) -> None:
-        path = _place(document)
-        file = self._incoming / edition[0] / str(edition[1]) / path
+    def _keep(self, edition: _Edition, document: Document, raw: bytes) -> bool:
+        """Keep a record, if it says anything new of a version that is not whole yet."""
+        parts = self._parts.setdefault(edition, Parts())
+        if self._final(edition).exists() or parts.knows(document):
+            return False
+        number = str(parts.count(document) + 1)
+        file = self._incoming / edition[0] / str(edition[1]) / number / _place(document)
         file.parent.mkdir(parents=True, exist_ok=True)
         _write(file, raw)
-        self._parts.setdefault(edition, {})[path] = _slim(document)
+        parts.add(_slim(document, file))
+        return True
 
     def _publish_if_whole(self, edition: _Edition) -> None:
         parts = self._parts[edition]
-        roll = parts.get(Path("roll.json"))
-        if roll is None or len(parts) < 1 + len(roll.content["provinces"]) + roll.head["stations"]:
+        documents = parts.whole()
+        if documents is None:
             return
-        faults = edition_faults(parts.values())
-        if faults:
+        if faults := parts.faults():
             self._on_refused("/".join(map(str, edition)), faults[0][1])
             return
-        final = self._final(edition)
+        incoming, final = self._incoming / edition[0] / str(edition[1]), self._final(edition)
+        whole = incoming / _WHOLE
+        for document in documents:
+            place = whole / _place(document)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            Path(document.path).rename(place)
         final.parent.mkdir(parents=True, exist_ok=True)
-        (self._incoming / edition[0] / str(edition[1])).rename(final)
+        whole.rename(final)
+        shutil.rmtree(incoming)
         del self._parts[edition]
         _point_to_newest(final.parent)
         self.followed.versions.append(edition)
@@ -143,10 +160,15 @@ class Follower:
     def _load(self) -> None:
         """Read what an earlier run left unfinished."""
         self._parts.clear()
-        for file in self._incoming.glob("*/*/**/*.json"):
+        # What a run was about to publish comes first: it was chosen.
+        files = sorted(self._incoming.glob("*/*/*/**/*.json"), key=_number)
+        for file in files:
             document = read_document(file.read_bytes(), str(file))
             edition = (document.head["roll"], document.head["version"])
-            self._parts.setdefault(edition, {})[_place(document)] = _slim(document)
+            if self._final(edition).exists():
+                file.unlink()  # the run ended before it tidied up
+            else:
+                self._parts.setdefault(edition, Parts()).add(_slim(document, file))
         for edition in list(self._parts):
             self._publish_if_whole(edition)
         for roll in {version.parent for version in self._out.glob("[!.]*/*/")}:
@@ -167,6 +189,9 @@ class Follower:
         consumer.assign(partitions)
         ends: dict[TopicPartition, int] = await consumer.end_offsets(partitions)
         stored, takes_more = self._progress()
+        if takes_more:  # what comes first under a key may be another now
+            shutil.rmtree(self._incoming, ignore_errors=True)
+            self._parts.clear()
         for partition in partitions:
             start = stored.get(f"{partition.topic}/{partition.partition}", 0)
             if start > ends[partition]:
@@ -215,11 +240,18 @@ def _place(document: Document) -> Path:
     return Path("roll.json")
 
 
-def _slim(document: Document) -> Document:
+def _slim(document: Document, file: Path) -> Document:
     """The document without its entries, which were verified and need not stay in memory."""
-    if document.kind != "list":
-        return document
-    return Document("list", {"list": document.head, "entries": []}, document.path)
+    content = document.content
+    if document.kind == "list":
+        content = {"list": document.head, "entries": [], "signature": content["signature"]}
+    return Document(document.kind, content, str(file))
+
+
+def _number(file: Path) -> int:
+    """Which of the records under its key a file below `.incoming/<roll>/<version>/<n>` was."""
+    name = file.parent.name if file.name == "roll.json" else file.parent.parent.name
+    return 0 if name == _WHOLE else int(name)
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -49,6 +49,26 @@ class Document:
         """Which version of which roll it belongs to."""
         return self.head["register"], self.head["roll"], self.head["version"]
 
+    @property
+    def name(self) -> str:
+        """The station or province that it is about; empty for a roll manifest."""
+        return str(self.head.get("station") or self.head.get("province") or "")
+
+    @property
+    def key(self) -> str:
+        """The key under which it lies on its topic."""
+        return "/".join(filter(None, (self.head["roll"], self.name, str(self.head["version"]))))
+
+    @property
+    def row(self) -> list[Any]:
+        """What the manifest above it says of it."""
+        names = (
+            ("station", "count", "merkle_root")
+            if self.kind == "list"
+            else ("province", "stations", "entries", "lists_root")
+        )
+        return [self.head[each] for each in names]
+
 
 @dataclass(slots=True)
 class Report:
@@ -99,15 +119,18 @@ def faults_of(document: Document, keys: Sequence[Ed25519PublicKey]) -> list[str]
     return faults + (_list_faults(document) if document.kind == "list" else _manifest_faults(document))
 
 
+def agrees(document: Document, row: Sequence[Any], roll: Document) -> bool:
+    """Whether a list or a province's manifest is what the manifest above it names, of that roll manifest."""
+    return document.row == list(row) and _of_one_version(document, roll)
+
+
 def edition_faults(documents: Iterable[Document]) -> list[tuple[str, str]]:
     """What does not fit together in the documents of one version with its roll manifest: (path, fault)."""
     by_kind: dict[Kind, dict[str, Document]] = {"list": {}, "province": {}, "roll": {}}
     faults: list[tuple[str, str]] = []
     for document in documents:
-        name = {"list": "station", "province": "province"}.get(document.kind)
-        key = document.head[name] if name else ""
-        other = by_kind[document.kind].setdefault(key, document)
-        if other.content != document.content:
+        other = by_kind[document.kind].setdefault(document.name, document)
+        if other.head != document.head:  # what another key signed too is the same
             faults.append((document.path, f"differs from {other.path}"))
     roll = by_kind["roll"].get("")
     if roll is None:
@@ -116,7 +139,6 @@ def edition_faults(documents: Iterable[Document]) -> list[tuple[str, str]]:
         roll,
         by_kind["province"],
         {row[0]: row for row in roll.content["provinces"]},
-        lambda head: [head["province"], head["stations"], head["entries"], head["lists_root"]],
     )
     rows: dict[str, Any] = {}
     for province, each in by_kind["province"].items():
@@ -127,12 +149,7 @@ def edition_faults(documents: Iterable[Document]) -> list[tuple[str, str]]:
             made = by_kind["list"].get(row[0])
             if made is not None and made.head["commune"][:2] != province:
                 faults.append((each.path, f"{row[0]} lies in another province"))
-    faults += _compare_rows(
-        roll,
-        by_kind["list"],
-        rows,
-        lambda head: [head["station"], head["count"], head["merkle_root"]],
-    )
+    faults += _compare_rows(roll, by_kind["list"], rows)
     excluded: dict[str, int] = {}
     for each in by_kind["province"].values():
         for reason, number in each.head["excluded"].items():
@@ -229,7 +246,7 @@ _COMMON = ("register", "roll", "kind", "version", "epoch", "command_offset", "el
 
 
 def _compare_rows(
-    roll: Document, documents: Mapping[str, Document], rows: Mapping[str, Any], row_of: Any
+    roll: Document, documents: Mapping[str, Document], rows: Mapping[str, Any]
 ) -> list[tuple[str, str]]:
     """Whether there is exactly one document a row, and says the same."""
     faults = []
@@ -239,11 +256,15 @@ def _compare_rows(
             faults.append((roll.path, f"{name} is named in a manifest but is not there"))
         elif name not in rows:
             faults.append((document.path, f"{name} is named in no manifest"))
-        elif row_of(document.head) != list(rows[name]):
+        elif document.row != list(rows[name]):
             faults.append((document.path, f"{name} is not what its manifest says"))
-        elif any(document.head[each] != roll.head[each] for each in _COMMON):
+        elif not _of_one_version(document, roll):
             faults.append((document.path, f"{name} is of another version than the roll manifest"))
     return faults
+
+
+def _of_one_version(document: Document, roll: Document) -> bool:
+    return all(document.head[each] == roll.head[each] for each in _COMMON)
 
 
 def _on_two_lists(documents: Iterable[Document]) -> list[tuple[str, str]]:

@@ -1,15 +1,21 @@
 """`rollstream lists`: a version is taken when it is whole, and not before."""
 
+import dataclasses
+import json
 from pathlib import Path
 
 import pytest
 from aiokafka import TopicPartition
 
 from client.lists import Follower, current_versions
+from services.publisher.lists import roll_manifest, signer, station_list
+from shared.contracts.identity import canonical
+from shared.crypto import signing
 from shared.process.settings import Settings
 from shared.runtime.record import Record
+from tests.kit.checked_records import registration
 from tests.kit.command_log import REGISTER, key_of
-from tests.kit.small_edition import small_edition
+from tests.kit.small_edition import SIGN, edition, small_edition
 
 KEY, OTHER = key_of("signer").public_key(), key_of("other").public_key()
 RECORDS = small_edition().records()
@@ -102,6 +108,60 @@ def test_a_name_of_dots_leads_to_no_other_folder(tmp_path: Path) -> None:
     each.take(small_edition(roll="..").records())
     assert each.followed.refused == len(RECORDS)
     assert not list(tmp_path.rglob("*.json"))
+
+
+def signed_otherwise(key: str = "signer") -> Record:
+    """A list of S-1 that verifies by itself and is not the one that the province's manifest names."""
+    voters = [registration("r-1", family="SOK")]
+    made = station_list(edition(), "S-1", "010203", voters, [], signer(key_of(key)))
+    return _with(made.value)
+
+
+@pytest.mark.parametrize("at", [0, 1, len(RECORDS)])
+def test_of_several_lists_under_one_key_the_first_that_its_manifest_names_counts(
+    at: int, tmp_path: Path
+) -> None:
+    each = follower(tmp_path)
+    for record in [*RECORDS[:at], signed_otherwise(), *RECORDS[at:]]:
+        each.take([record])
+    assert (tmp_path / "2027-commune" / "2" / "lists" / "S-1.json").read_bytes() == RECORDS[0].value
+    assert written(tmp_path) == FILES and each.followed.versions == [("2027-commune", 2)]
+    assert not list((tmp_path / ".incoming").rglob("*.json"))
+
+
+def test_of_a_list_that_two_keys_signed_the_first_counts(tmp_path: Path) -> None:
+    content = json.loads(RECORDS[0].value or b"")
+    content["signature"] = signing.sign_json(key_of("other"), content["list"])
+    again = _with(canonical(content))
+    for name, order in (("first", [again, *RECORDS]), ("last", [*RECORDS[:-1], again, RECORDS[-1]])):
+        each = Follower(Settings(register=REGISTER), tmp_path / name, [KEY, OTHER])
+        each.take(order)
+        taken = (tmp_path / name / "2027-commune" / "2" / "lists" / "S-1.json").read_bytes()
+        assert taken == (again if name == "first" else RECORDS[0]).value
+
+
+def test_a_second_manifest_under_a_key_is_passed_over(tmp_path: Path) -> None:
+    other = roll_manifest(edition(), {}, bytes(32), SIGN)
+    late = dataclasses.replace(RECORDS[-1], value=other.value)
+    each = follower(tmp_path)
+    each.take([RECORDS[-1], late, *RECORDS[:-1]])
+    assert (tmp_path / "2027-commune" / "2" / "roll.json").read_bytes() == RECORDS[-1].value
+
+
+def test_a_signed_record_under_another_key_is_no_record_of_that_key(tmp_path: Path) -> None:
+    each = follower(tmp_path)
+    moved = [dataclasses.replace(RECORDS[at], key=RECORDS[at + 1].key) for at in range(len(RECORDS) - 1)]
+    each.take([*moved, dataclasses.replace(RECORDS[-1], key=None)])
+    assert each.followed.refused == len(RECORDS) and written(tmp_path) == []
+
+
+def test_an_interrupted_run_knows_which_record_came_first(tmp_path: Path) -> None:
+    follower(tmp_path).take([signed_otherwise(), *RECORDS[:-1]])
+    again = follower(tmp_path)
+    again._load()
+    again.take(RECORDS[-1:])
+    assert written(tmp_path) == FILES
+    assert (tmp_path / "2027-commune" / "2" / "lists" / "S-1.json").read_bytes() == RECORDS[0].value
 
 
 def _with(value: bytes | None) -> Record:

@@ -1,5 +1,6 @@
 """Publishing survives a crash or a pause at any moment: equal bytes, or nothing."""
 
+import copy
 import json
 from collections.abc import Iterable, Sequence
 from typing import Any, cast
@@ -10,6 +11,7 @@ from services.publisher.compile import Compiled, Compiler
 from services.publisher.store import EpochEnd, RollStore
 from shared.commands.state import State, Verdict
 from shared.contracts.commands import CommandType
+from shared.contracts.identity import canonical
 from shared.contracts.topics import Topic
 from shared.crypto import signing
 from shared.process.errors import StopService, StoreRolledBack, TransientError
@@ -288,6 +290,26 @@ async def test_verdicts_of_all_commands_are_stored() -> None:
     assert set(verdicts) == set(fold)
     assert verdicts[opened] == ("open", None)
     assert ("refused", "epoch") in verdicts.values()
+
+
+@pytest.mark.parametrize("by", ["stranger", "signer"])
+async def test_a_manifest_that_no_key_in_force_from_then_on_signed_publishes_nothing(by: str) -> None:
+    desk = Desk()
+    if by == "signer":  # a key that was in force earlier
+        adopt_key(desk, "newer")
+    desk.commands.cut_off(1)
+    desk.commands.finalise()
+    await desk.epoch(1, *FIRST)
+    key = "newer" if by == "signer" else "signer"
+    right = copy.deepcopy(desk)
+    await right.finaliser(key=key).judge_all()
+    (value,) = right.sent()[b"roll-1/1"]
+    forged = json.loads(value or b"")
+    forged["signature"] = signing.sign_json(key_of(by), forged["manifest"])
+    output = Output(Topic.MANIFESTS.value, 0, b"roll-1/1", canonical(forged))
+    await desk.topics.send([output])
+    await desk.finaliser(key=key).judge_all()
+    assert desk.sent() == {**right.sent(), b"roll-1/1": {value, output.value}}
 
 
 async def test_a_signed_manifest_sent_again_under_another_version_stops_nobody() -> None:
