@@ -60,6 +60,8 @@ class RegistrationHandler:
         """Start at the stored progress; what lies below the committed offset is not sent again."""
         await self._parts.rebuild.begin()
         starts = await self._parts.progress.load(committed.keys())
+        if await self._parts.rebuild.goes_on():
+            await self._parts.store.doubt_owed()
         epochs = await self._parts.store.epochs(committed.keys())
         for partition, offset in committed.items():
             self._parts.holdings.take(partition, Holding(offset or 0, starts[partition], epochs[partition]))

@@ -145,6 +145,10 @@ class Store:
         lacking = {"complete": False, "count": {"$gte": 0}, "partition": {"$in": list(partitions)}}
         return int(await self._mongo.collection(BATCHES).count_documents(lacking))
 
+    async def doubt_owed(self) -> None:
+        """The store is an old one: what was owed when it was copied may have been sent since."""
+        await self._mongo.collection(BATCHES).update_many({"owed": "new"}, {"$set": {"owed": "check"}})
+
     async def receipts_sent(self, batches: Sequence[Batch]) -> None:
         """Their receipts are on the topic, as the batches were read.
 

@@ -43,6 +43,11 @@ class MemoryCollection:
             name: each for name, each in self.documents.items() if not _matches(each, condition)
         }
 
+    async def update_many(self, condition: Mapping[str, Any], change: Document) -> None:
+        for each in self.documents.values():
+            if _matches(each, condition):
+                _update(each, deepcopy(change), inserted=False)
+
     def write(self, write: Any) -> bool:
         """Do one guarded upsert; whether it took place, else its `_id` is there with another guard."""
         if isinstance(write, InsertOne):

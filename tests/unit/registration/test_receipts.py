@@ -102,7 +102,7 @@ async def settled(
     committed: Mapping[int, int] = COMMITTED,
 ) -> None:
     """Settle the records in this order, by one process or by one for each partition; all look after each."""
-    partitions = {record.partition for record in order}
+    partitions = set(COMMITTED)
     one = process_on(mongo, outputs, committed)
     processes = {each: one if together else process_on(mongo, outputs, committed) for each in partitions}
     for group in [partitions] if together else [{each} for each in partitions]:
@@ -182,6 +182,20 @@ async def test_an_old_backup_of_an_answered_batch_sends_no_receipt_anew() -> Non
     await settled(mongo, TopicOutputs(), [CLOSE], together=True, committed={})
     await settled(mongo, outputs, [OLD[0]], together=True)
     assert outputs.sent == before
+
+
+async def test_a_receipt_that_was_owed_in_an_old_backup_and_sent_since_is_not_sent_anew() -> None:
+    outputs = await answered()
+    before = list(outputs.sent)
+    mongo, _, _ = await one_process(CLOSE)
+    await settled(mongo, outputs, [OLD[0]], together=True)
+    assert outputs.sent == before
+
+
+async def test_what_an_old_backup_owes_and_nobody_sent_is_sent() -> None:
+    mongo, outputs, _ = await one_process(CLOSE)
+    await settled(mongo, outputs, [OLD[0]], together=True)
+    assert [told(each) for each in outputs.receipts()] == [TOLD_OF_OLD]
 
 
 async def test_once_the_store_is_whole_again_batches_are_as_they_would_have_been() -> None:
