@@ -1,7 +1,7 @@
 """Judges the markers of a batch: the commands are read to their end first, once for all of them."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from shared.commands.feed import CommandFeed
 from shared.commands.markers import OLD_ENOUGH_S, SignedMarker, counts, is_signed, read_marker
@@ -9,8 +9,9 @@ from shared.contracts import strict_json
 from shared.contracts.commands import Adopted, CommandType, InvalidCommand, parse
 from shared.contracts.events import Marker
 from shared.reference.files import MissingReference, ReferenceStore
-from shared.reference.officers import InvalidOfficers, parse_officers
+from shared.reference.officers import InvalidOfficers, Officer, parse_officers
 from shared.runtime.record import Record
+from shared.runtime.turns import Turns
 
 WAIT_SECONDS = 20.0
 """Longest wait of a batch for the commands; then it is given back and tried again."""
@@ -33,17 +34,34 @@ class MarkerReader:
         Raises TransientError while the commands cannot be read to their end, or where the verdict waits for a
         reference file.
         """
-        if not records:
-            return []
         markers = [read_marker(record) for record in records]
-        state = self._commands.state
-        if any(signed and counts(signed, state) is None for signed in markers):
+        verdicts = await self._judge(markers)
+        if any(signed and verdict is None for signed, verdict in zip(markers, verdicts, strict=True)):
             await self._commands.wait_until_read(WAIT_SECONDS)
-            if any(
-                signed and counts(signed, state) is None and self._may_be_signed(signed) for signed in markers
-            ):
-                state = await self._commands.wait_for_end(WAIT_SECONDS)
-        return [signed.marker if signed and counts(signed, state) else None for signed in markers]
+            verdicts = await self._judge(markers, verdicts)
+            unknown = [
+                signed
+                for signed, verdict in zip(markers, verdicts, strict=True)
+                if signed and verdict is None
+            ]
+            if unknown and await self._any_may_be_signed(unknown):
+                await self._commands.wait_for_end(WAIT_SECONDS)
+                verdicts = await self._judge(markers, verdicts)
+        return [
+            signed.marker if signed and verdict else None
+            for signed, verdict in zip(markers, verdicts, strict=True)
+        ]
+
+    async def _judge(
+        self, markers: Sequence[SignedMarker | None], known: Sequence[bool | None] = ()
+    ) -> list[bool | None]:
+        """Whether each counts, None where the commands are not folded so far; what is `known` stays."""
+        turns, verdicts = Turns(), list(known) or [None] * len(markers)
+        for at, signed in enumerate(markers):
+            if signed is not None and verdicts[at] is None:
+                await turns.give()
+                verdicts[at] = counts(signed, self._commands.state)
+        return verdicts
 
     async def wait_until_old(self, markers: Iterable[Marker]) -> None:
         """Wait until these valid markers can be passed on: at most `OLD_ENOUGH_S` seconds."""
@@ -51,20 +69,24 @@ class MarkerReader:
         if ages and (left := OLD_ENOUGH_S - min(ages)) > 0:
             await asyncio.sleep(left)
 
-    def _may_be_signed(self, signed: SignedMarker) -> bool:
-        """Whether any officers' file that a message names, effective or not, holds the signer's key.
+    async def _any_may_be_signed(self, markers: Sequence[SignedMarker]) -> bool:
+        """Whether any officers' file that a message names, effective or not, holds the key of a signer.
 
         Who is in force anywhere is in one of them. True if one of them is not in the folder.
         """
-        register = self._commands.state.register
+        known: list[Mapping[str, Officer]] = []
         for sha256 in self._officers_files():
             try:
-                officer = parse_officers(self._files.read("officers", sha256)).get(signed.officer)
+                known.append(parse_officers(self._files.read("officers", sha256)))
             except MissingReference:
                 return True
             except InvalidOfficers:
                 continue  # its adoption is refused
-            if officer is not None and is_signed(signed, officer, register):
+        register, turns = self._commands.state.register, Turns()
+        for signed in markers:
+            await turns.give()
+            named = [officers[signed.officer] for officers in known if signed.officer in officers]
+            if any(is_signed(signed, officer, register) for officer in named):
                 return True
         return False
 

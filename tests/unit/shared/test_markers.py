@@ -185,6 +185,20 @@ async def test_a_batch_of_markers_waits_once_for_what_lies_on_the_commands() -> 
     assert feed.waits.count("read") == 1 and feed.waits.count("folded") <= 1
 
 
+async def test_a_flood_of_markers_of_things_to_come_reads_each_officers_file_once() -> None:
+    feed, read = Feed(LOG, 3, missing=True), list[str]()
+
+    class Files(MemoryFiles):
+        def read(self, kind: str, sha256: str) -> bytes:
+            read.append(sha256)
+            return super().read(kind, sha256)
+
+    flood = [LOG.marker(as_of=END, name="stranger")] * 2_000
+    found = await MarkerReader(cast(CommandFeed, feed), Files(LOG.files)).valid(flood)
+    assert found == [None] * len(flood)
+    assert feed.waits == ["read"] and read == [LOG.officers_sha]
+
+
 UNSIGNED: dict[str, Callable[[], Record]] = {
     "without a signature": lambda: changed(LOG.marker(as_of=END), headers=RIGHT.headers[:-1]),
     "with anybody's signature": lambda: LOG.marker(as_of=END, name="stranger"),
