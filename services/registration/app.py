@@ -36,6 +36,10 @@ def create_app(settings: Settings, group: str = GROUP) -> Service:
     holdings = Holdings()
     store = Store(mongo)
     outputs = Outputs(settings, SERVICE)
+    # What capture systems read, in the one codec that every client has. Two, since two tasks send: an error
+    # of one must not take the other's producer away.
+    rejections = Outputs(settings, f"{SERVICE}-rejections", "gzip")
+    receipts = Outputs(settings, f"{SERVICE}-receipts", "gzip")
     markers = Outputs(settings, f"{SERVICE}-markers")
     topic = Topic.EVENTS.value
     first_records = FirstRecords(settings, topic, f"{SERVICE}-first-records")
@@ -48,6 +52,7 @@ def create_app(settings: Settings, group: str = GROUP) -> Service:
             store=store,
             progress=progress,
             outputs=outputs,
+            rejections=rejections,
             rebuild=rebuild,
             markers=MarkerReader(commands, files),
             references=references,
@@ -63,7 +68,6 @@ def create_app(settings: Settings, group: str = GROUP) -> Service:
         commands,
         markers,
     )
-    receipts = Outputs(settings, f"{SERVICE}-receipts")
     sender = ReceiptSender(
         store,
         progress,
@@ -91,8 +95,8 @@ def create_app(settings: Settings, group: str = GROUP) -> Service:
             Topic.DEAD_LETTERS,
             Topic.COMMANDS,
         ),
-        on_start=(outputs.start, markers.start, receipts.start, store.prepare),
-        on_stop=(outputs.stop, markers.stop, receipts.stop),
+        on_start=(outputs.start, rejections.start, markers.start, receipts.start, store.prepare),
+        on_stop=(outputs.stop, rejections.stop, markers.stop, receipts.stop),
     )
 
 

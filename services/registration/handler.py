@@ -39,6 +39,8 @@ class Parts:
     store: Store
     progress: ProgressStore
     outputs: Outputs
+    rejections: Outputs
+    """Of rejections alone, which capture systems read: their compression is another."""
     rebuild: Rebuild
     markers: MarkerReader
     references: References
@@ -168,7 +170,12 @@ class RegistrationHandler:
         await self._parts.markers.wait_until_old(ends)
         outputs = [(self._output(each), isinstance(each.result, Ended)) for each in unsent]
         for each in rounds([(output, is_marker) for output, is_marker in outputs if output is not None]):
-            await self._parts.outputs.send(each)
+            answers = [output for output in each if output.topic == Topic.REJECTED]
+            others = [output for output in each if output.topic != Topic.REJECTED]
+            if others:
+                await self._parts.outputs.send(others)
+            if answers:
+                await self._parts.rejections.send(answers)
 
     def _output(self, settled: Settled) -> Output | None:
         record, incoming, result = settled.record, settled.incoming, settled.result

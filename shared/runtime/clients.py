@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 import ssl
 from collections.abc import Collection
-from typing import Any
+from typing import Any, Literal
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
@@ -21,6 +21,9 @@ from aiokafka.helpers import create_ssl_context
 from shared.contracts.topics import MOST_MESSAGE_LIMITS
 from shared.process.settings import KafkaSettings, Settings, UnusableSettings
 from shared.runtime.tolerant import TolerantConsumer
+
+Compression = Literal["lz4", "gzip"]
+"""Of outputs: lz4 costs the least; gzip every client reads, kafkajs among them, which has no other codec."""
 
 
 def _ssl_context(kafka: KafkaSettings) -> ssl.SSLContext | None:
@@ -97,12 +100,12 @@ def group_options(settings: Settings) -> dict[str, Any]:
     }
 
 
-def producer_options(settings: Settings) -> dict[str, Any]:
+def producer_options(settings: Settings, compression: Compression = "lz4") -> dict[str, Any]:
     """How outputs are sent: acknowledged by all in-sync copies, once, in order within a partition."""
     return {
         "acks": "all",
         "enable_idempotence": True,
-        "compression_type": "lz4",
+        "compression_type": compression,
         "linger_ms": 2,
         "max_batch_size": 131_072,
         # What a topic takes must not be refused here: a checked record carries all its claims.
@@ -120,9 +123,11 @@ def make_reader(settings: Settings, client_id: str) -> TolerantConsumer:
     )
 
 
-def make_producer(settings: Settings, client_id: str) -> AIOKafkaProducer:
+def make_producer(settings: Settings, client_id: str, compression: Compression = "lz4") -> AIOKafkaProducer:
     """A producer with the safe options; needs a running loop."""
-    return AIOKafkaProducer(**connection_options(settings.kafka, client_id), **producer_options(settings))
+    return AIOKafkaProducer(
+        **connection_options(settings.kafka, client_id), **producer_options(settings, compression)
+    )
 
 
 async def topics_missing(client: AIOKafkaClient, topics: Collection[str]) -> list[str]:

@@ -17,7 +17,7 @@ from aiokafka.errors import (
 from shared.process.errors import StopService, TransientError
 from shared.process.settings import Settings
 from shared.runtime.cancellation import close
-from shared.runtime.clients import make_producer, topics_missing
+from shared.runtime.clients import Compression, make_producer, topics_missing
 from shared.runtime.record import Output
 
 _PERMANENT = (
@@ -36,9 +36,10 @@ class Outputs:
     may leave some of them sent, and the retry sends them again: readers skip what they have seen.
     """
 
-    def __init__(self, settings: Settings, client_id: str) -> None:
+    def __init__(self, settings: Settings, client_id: str, compression: Compression = "lz4") -> None:
         self._settings = settings
         self._client_id = client_id
+        self._compression = compression
         self._producer: AIOKafkaProducer | None = None
         self._known_topics: set[str] = set()
         self._timeout = 2 * settings.kafka.request_timeout_ms / 1000
@@ -82,7 +83,7 @@ class Outputs:
 
     async def _connected(self) -> AIOKafkaProducer:
         if self._producer is None:
-            producer = make_producer(self._settings, self._client_id)
+            producer = make_producer(self._settings, self._client_id, self._compression)
             try:
                 async with asyncio.timeout(self._timeout):
                     await producer.start()

@@ -64,6 +64,7 @@ class Fakes:
             store=store or Store(mongo),
             progress=cast(Any, self),
             outputs=cast(Any, self),
+            rejections=cast(Any, self),
             rebuild=Rebuild(cast(Any, self), self.committed),
             markers=MarkerReader(cast(Any, None), cast(Any, None)),
             references=cast(Any, self),

@@ -207,6 +207,7 @@ class MemoryRegister:
             store=Store(mongo),
             progress=progress,
             outputs=cast(Outputs, self.topics),
+            rejections=cast(Outputs, self.topics),
             rebuild=Rebuild(progress, self._committed),
             markers=MarkerReader(commands, self._files),
             references=References(commands, self._files, metrics),

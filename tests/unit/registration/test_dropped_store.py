@@ -71,7 +71,10 @@ async def _first_records(partitions: Iterable[int]) -> Mapping[int, str | None]:
 
 
 def handler_on(
-    mongo: MemoryMongo, outputs: MemoryOutputs, committed: Mapping[int, int] | None = None
+    mongo: MemoryMongo,
+    outputs: MemoryOutputs,
+    committed: Mapping[int, int] | None = None,
+    rejections: MemoryOutputs | None = None,
 ) -> RegistrationHandler:
     """A process of a group that has `committed`."""
     metrics = Metrics("registration")
@@ -87,6 +90,7 @@ def handler_on(
             store=Store(mongo.as_mongo()),
             progress=progress,
             outputs=cast(Outputs, outputs),
+            rejections=cast(Outputs, rejections or outputs),
             rebuild=Rebuild(progress, group_offsets),
             markers=MarkerReader(cast(CommandFeed, None), cast(ReferenceStore, None)),
             references=cast(References, _References()),

@@ -173,3 +173,17 @@ async def test_hundreds_of_subjects_are_judged_in_slices_and_each_in_its_order()
     )
     assert len([each for each in outputs.sent if each.topic == Topic.ACCEPTED]) == 600
     assert len(mongo.dump()[BATCHES]) == 1
+
+
+async def test_rejections_go_to_their_own_producer_and_progress_waits_for_it() -> None:
+    mongo, outputs, rejections = MemoryMongo(), MemoryOutputs(), RefusingOutputs(1)
+    handler = handler_on(mongo, outputs, rejections=rejections)
+    rejected = event(EventType.REGISTERED, registration(), event_id="again", offset=1)
+    await handler.assigned({FIRST.partition: None})
+    with pytest.raises(TransientError):
+        await handler.handle([FIRST, rejected])
+    assert [each["next_offset"] for each in mongo.collections["progress"].values()] == [0]
+    await handler.handle([FIRST, rejected])
+    assert [each["next_offset"] for each in mongo.collections["progress"].values()] == [2]
+    assert [each.topic for each in rejections.sent] == [Topic.REJECTED]
+    assert {each.topic for each in outputs.sent} == {Topic.ACCEPTED}

@@ -4,6 +4,7 @@ import ssl
 from typing import Any
 
 import pytest
+from aiokafka import AIOKafkaProducer
 
 from client.topics import wanted
 from shared.contracts.topics import MESSAGE_LIMIT, TOPICS
@@ -13,6 +14,7 @@ from shared.process.settings import KafkaSettings, LimitSettings, RuntimeSetting
 from shared.runtime.clients import connection_options, make_producer, make_reader
 from shared.runtime.consumer import GroupMember
 from shared.runtime.handler import ConsumerSpec
+from shared.runtime.outputs import Outputs
 from shared.runtime.subscription import Subscription
 
 
@@ -34,6 +36,34 @@ async def test_the_producer_is_acknowledged_by_all_and_idempotent_and_takes_dead
     for spec in TOPICS:
         assert producer._max_request_size >= int(wanted(spec, settings)["max.message.bytes"])
     await producer.stop()
+
+
+async def test_outputs_are_lz4_and_in_gzip_what_every_client_must_read(settings: Settings) -> None:
+    for producer, codec in (
+        (make_producer(settings, "x"), "lz4"),
+        (make_producer(settings, "x", "gzip"), "gzip"),
+        (await _of_outputs(Outputs(settings, "x", "gzip")), "gzip"),
+    ):
+        assert producer_codec(producer) == codec
+        await producer.stop()
+
+
+async def _of_outputs(outputs: Outputs) -> AIOKafkaProducer:
+    """The producer that they make when there is a broker."""
+    made: list[AIOKafkaProducer] = []
+
+    async def start(producer: AIOKafkaProducer) -> None:
+        made.append(producer)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(AIOKafkaProducer, "start", start)
+        await outputs.start()
+    return made[0]
+
+
+def producer_codec(producer: AIOKafkaProducer) -> str:
+    """The codec in words; the producer keeps its number in the record format."""
+    return {0: "none", 1: "gzip", 2: "snappy", 3: "lz4"}[producer._message_accumulator._compression_type]
 
 
 async def test_a_reader_starts_at_the_beginning_and_commits_nothing(settings: Settings) -> None:
