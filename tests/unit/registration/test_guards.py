@@ -182,8 +182,8 @@ async def test_rejections_go_to_their_own_producer_and_progress_waits_for_it() -
     await handler.assigned({FIRST.partition: None})
     with pytest.raises(TransientError):
         await handler.handle([FIRST, rejected])
-    assert [each["next_offset"] for each in mongo.collections["progress"].values()] == [0]
+    assert [each["next_offset"] for each in mongo.dump()["progress"]] == [0]
     await handler.handle([FIRST, rejected])
-    assert [each["next_offset"] for each in mongo.collections["progress"].values()] == [2]
+    assert [each["next_offset"] for each in mongo.dump()["progress"]] == [2]
     assert [each.topic for each in rejections.sent] == [Topic.REJECTED]
     assert {each.topic for each in outputs.sent} == {Topic.ACCEPTED}
