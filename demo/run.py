@@ -171,10 +171,13 @@ async def create_register(
     out: Console,
     *,
     stations: str | None = None,
+    devices: str | None = None,
     signed: bool = True,
 ) -> Stream:
     """`make_register`, and send its first adoptions."""
-    stream, register = make_register(events, seed, directory, settings, out, stations=stations, signed=signed)
+    stream, register = make_register(
+        events, seed, directory, settings, out, stations=stations, devices=devices, signed=signed
+    )
     await commands.send(settings, register.adoptions)
     return stream
 
@@ -187,11 +190,12 @@ def make_register(
     out: Console,
     *,
     stations: str | None = None,
+    devices: str | None = None,
     signed: bool = True,
 ) -> tuple[Stream, NewRegister]:
     """Generate the stream and make the register's files below `directory`.
 
-    `stations` is a stations file to take instead of the stream's own. Unless `signed`, it is a register
+    `stations` and `devices` are files to take instead of the stream's own. Unless `signed`, it is a register
     without devices, which takes an event from anybody.
     """
     out.print(f"Generating {events:,} events over the gazetteer of Cambodia, seed {seed} …")
@@ -207,7 +211,9 @@ def make_register(
     write_stream(stream, files)
     if stations is not None:
         (files / "stations.csv").write_text(stations)
+    if devices is not None:
+        (files / "devices.json").write_text(devices)
     out.print("Creating the register: keys, officers, devices, reference data …")
-    devices = files / "devices.json" if signed else None
-    made = init_register(settings.register, directory / "register", files / "stations.csv", devices)
+    adopted = files / "devices.json" if signed else None
+    made = init_register(settings.register, directory / "register", files / "stations.csv", adopted)
     return stream, made

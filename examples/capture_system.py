@@ -1,4 +1,5 @@
 # /// script
+# requires-python = ">=3.11"
 # dependencies = ["confluent-kafka", "cryptography", "rfc8785"]
 # ///
 """What a capture system does: signs and sends a batch, closes it, and wipes it when the receipt agrees.
@@ -67,24 +68,34 @@ def main(events_file: str, key_file: str) -> None:
     closed |= {"first_sequence": first, "last_sequence": last, "count": last - first + 1}
     closed["closed_at"] = datetime.now(UTC).isoformat(timespec="seconds")
     event = {"type": "rollstream.capture.batch-closed.v1", "source": events[0]["source"]}
-    send(producer, key, {**event, "id": f"close-{capture['batch']}", "data": closed}, capture["device"])
+    # Closed again later, it is another event, and so has another id.
+    event["id"] = f"close-{capture['batch']}-{closed['closed_at']}"
+    send(producer, key, {**event, "data": closed}, capture["device"])
     producer.flush()
 
     mine = sha256(rfc8785.dumps(sorted(arrival(event) for event in events))).hexdigest()
+    # Nothing is committed: who starts again reads the answers again.
     answers = Consumer({"bootstrap.servers": BROKER, "group.id": f"{capture['device']}-answers",
-                        "auto.offset.reset": "earliest"})  # fmt: skip
+                        "auto.offset.reset": "earliest", "enable.auto.commit": False})  # fmt: skip
     answers.subscribe(ANSWERS)
-    while True:
+    sent = {event["id"] for event in events}
+    rejected: set[str] = set()
+    agreed: dict[str, Any] | None = None
+    while agreed is None or len(rejected & sent) < agreed["rejected_count"]:
         message = answers.poll(1.0)
         if message is None or message.error():
             continue
         told = json.loads(message.value())
         if message.topic() == ANSWERS[0] and told["device"] == capture["device"]:
             print("rejected", told["event_id"], told["reason"], told["errors"], flush=True)
+            rejected.add(told["event_id"])
         elif told.get("batch") == capture["batch"] and told["device"] == capture["device"]:
             if told["complete"] and told["count"] == closed["count"] and told["content"] == mine:
-                return print("complete", told["batch"], "may be wiped from the device", flush=True)
-            print("incomplete", told["batch"], "missing", told["missing"], flush=True)
+                agreed = told
+            else:
+                print("incomplete", told["batch"], "missing", told["missing"], flush=True)
+    answers.close()
+    print("complete", capture["batch"], "may be wiped from the device", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,12 @@
+# /// script
+# requires-python = ">=3.11"
+# dependencies = ["aiokafka[lz4]", "cryptography", "rfc8785"]
+# ///
 """What a downstream consumer does: prints the lists of each version that is published whole.
 
-Needs aiokafka, cryptography, rfc8785. Nobody can sign for the register, but whoever may write to the topics
+    python downstream.py SIGNING_PUBLIC_KEY.pem
+
+Nobody can sign for the register, but whoever may write to the topics
 can append anything. So a record counts if it verifies and is what its key names, and of several under one key
 the first that the manifest above it names.
 """

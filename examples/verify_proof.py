@@ -1,6 +1,10 @@
+# /// script
+# requires-python = ">=3.11"
+# dependencies = ["cryptography", "rfc8785"]
+# ///
 """Verifies a voter's proof, without Rollstream: PROOF.json and the register's public key in PEM.
 
-Needs cryptography and rfc8785.
+python verify_proof.py PROOF.json SIGNING_PUBLIC_KEY.pem
 """
 
 import base64

@@ -50,25 +50,33 @@ const sequences = events.map((event) => event.data.capture.sequence);
 const [first, last] = [Math.min(...sequences), Math.max(...sequences)];
 const closed = { office, device, batch, first_sequence: first, last_sequence: last, count: last - first + 1 };
 closed.closed_at = new Date().toISOString();
-const close = { type: "rollstream.capture.batch-closed.v1", source: events[0].source, id: `close-${batch}`, data: closed };
+// Closed again later, it is another event, and so has another id.
+const close = { type: "rollstream.capture.batch-closed.v1", source: events[0].source, id: `close-${batch}-${closed.closed_at}`, data: closed };
 const captures = events.map((event) => message(event, event.data.registration_id));
 await producer.send({ topic: "registration.events.v1", acks: -1, messages: [...captures, message(close, device)] });
 await producer.disconnect();
 
 const content = sha256(canonicalize(events.map(arrival).sort(([one], [other]) => one - other)));
+const sent = new Set(events.map((event) => event.id));
+const rejected = new Set();
+let agreed = null;
 const consumer = kafka.consumer({ groupId: `${device}-answers` });
 await consumer.connect();
 await consumer.subscribe({ topics: ["registration.rejected.v1", "registration.receipts.v1"], fromBeginning: true });
 await consumer.run({
+  autoCommit: false, // who starts again reads the answers again
   eachMessage: async ({ topic, message: { value } }) => {
     const told = JSON.parse(value);
     if (told.device !== device) return;
     if (topic === "registration.rejected.v1") {
       console.log("rejected", told.event_id, told.reason, JSON.stringify(told.errors));
+      if (sent.has(told.event_id)) rejected.add(told.event_id);
     } else if (told.batch === batch) {
-      const agrees = told.complete && told.count === closed.count && told.content === content;
-      console.log(agrees ? "complete" : "incomplete", batch, agrees ? "may be wiped from the device" : JSON.stringify(told.missing));
-      if (agrees) process.exit(0);
+      agreed = told.complete && told.count === closed.count && told.content === content ? told : null;
+      if (!agreed) console.log("incomplete", batch, "missing", JSON.stringify(told.missing));
     }
+    if (!agreed || rejected.size < agreed.rejected_count) return;
+    console.log("complete", batch, "may be wiped from the device");
+    process.exit(0);
   },
 });

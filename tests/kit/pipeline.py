@@ -209,12 +209,13 @@ async def pipeline(
     seed: int = 11,
     partitions: int = 3,
     stations: str | None = None,
-    devices: bool = False,
+    devices: bool | str = False,
     settings_of_services: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Pipeline]:
     """A new register on fresh engines, no service started.
 
-    `stations` instead of the stream's; without `devices` it takes an event from anybody.
+    `stations` instead of the stream's, and `devices` too if it is the text of a file; without `devices` it
+    takes an event from anybody.
     """
     environment: dict[str, str] = {
         **demo_environment(directory, engines.environment),
@@ -224,7 +225,14 @@ async def pipeline(
     settings = _settings(environment)
     await ensure_topics(settings)
     stream = await create_register(
-        events, seed, directory, settings, Console(quiet=True), stations=stations, signed=devices
+        events,
+        seed,
+        directory,
+        settings,
+        Console(quiet=True),
+        stations=stations,
+        devices=devices if isinstance(devices, str) else None,
+        signed=bool(devices),
     )
     officers = (directory / "register/officers.json").read_bytes()
     environment["ROLLSTREAM_FOUNDING_OFFICERS"] = sha256_hex(officers)
