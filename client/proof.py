@@ -21,12 +21,18 @@ UNKNOWN_SIGNER = "the signature is not one of the given keys'"
 """The fault of what may be right, and was signed by a key that was not given."""
 
 
-class _File(Strict):
+class ProofFile(Strict):
+    """That one row is on a signed list: an inclusion proof of RFC 6962 with the list's signed head."""
+
     row: Entry
     index: Number
+    """Of the row among the list's entries and then its removed rows, from 0: one less than its serial."""
     size: Number
+    """Of the tree: the head's `count` and `removed_count` together."""
     path: Annotated[list[Sha256], Field(max_length=64)]
+    """Hashes beside the way from the leaf up to the root, in hex."""
     root: Sha256
+    """The head's `merkle_root`."""
     list: ListHead
     signature: Signature
 
@@ -91,7 +97,7 @@ def read_proof(raw: bytes) -> Proof | None:
     if not isinstance(content, dict) or "row" not in content:
         return None
     try:
-        _File.model_validate(content)
+        ProofFile.model_validate(content)
     except ValidationError as error:
         first = field_errors(error)[0]
         raise NoProof(f"no inclusion proof: {first['path']}: {first['rule']}") from None

@@ -80,6 +80,10 @@ def raw_public(key: Ed25519PublicKey) -> bytes:
     return key.public_bytes_raw()
 
 
+RAW_PUBLIC = r"^[A-Za-z0-9+/]{43}=$"
+"""What `decode_raw_public` takes, for schemas."""
+
+
 def decode_raw_public(text: str) -> bytes:
     """The 32 bytes of a public key behind base64 text. Raises UnusableKey with `base64` or `length`."""
     try:

@@ -17,14 +17,21 @@ from shared.reference.areas import Area, AreaCode
 
 
 class _Item(Strict):
+    """A device that may send events."""
+
     device: Identifier
-    public_key: str
+    """In the file once."""
+    public_key: Annotated[str, Field(json_schema_extra={"pattern": signing.RAW_PUBLIC})]
+    """The 32 raw bytes of its Ed25519 public key in base64; in the file once."""
     office: Identifier
+    """The office that it captures for."""
     areas: Annotated[list[AreaCode], Field(min_length=1)]
+    """Provinces, districts or communes that the office captures in; the same codes in all of its rows."""
 
 
 @cache
-def _file_model() -> TypeAdapter[list[_Item]]:
+def file_model() -> TypeAdapter[list[_Item]]:
+    """The shape of a devices file; `parse_devices` looks at more than the shape."""
     return TypeAdapter(list[_Item])
 
 
@@ -52,7 +59,7 @@ def parse_devices(raw: bytes) -> dict[str, Device]:
     Devices and keys are there once each, and an office has one area, whatever the order of its codes.
     """
     try:
-        items = _file_model().validate_python(strict_json.loads(raw))
+        items = file_model().validate_python(strict_json.loads(raw))
     except strict_json.RefusedJSON as refused:
         raise InvalidDevices(refused.code) from None
     except ValidationError as error:

@@ -19,7 +19,7 @@ from shared.reference.officers import InvalidOfficers, Officer, parse_officers
 MAX_CAPACITY: Final = 750
 """Most entries on a list."""
 
-_GAZETTEER_COLUMNS = ["code", "name_km", "name_latin"]
+GAZETTEER_COLUMNS = ["code", "name_km", "name_latin"]
 STATION_COLUMNS = ["station", "name_km", "name_latin", "commune", "villages", "capacity"]
 _CODE = re.compile(r"(?:[0-9]{2}){1,4}", re.ASCII)
 _Parsed = TypeVar("_Parsed")
@@ -111,7 +111,7 @@ def parse_gazetteer(raw: bytes) -> Gazetteer:
     """Read `code,name_km,name_latin`. Raises InvalidReference."""
     names: dict[str, tuple[str, str]] = {}
     lines: dict[str, int] = {}
-    for line, (code, name_km, name_latin) in _rows("gazetteer", raw, _GAZETTEER_COLUMNS):
+    for line, (code, name_km, name_latin) in _rows("gazetteer", raw, GAZETTEER_COLUMNS):
         if not _CODE.fullmatch(code):
             raise InvalidReference("gazetteer", line, "code: 2, 4, 6 or 8 digits")
         if code in names:

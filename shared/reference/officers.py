@@ -4,7 +4,7 @@ import base64
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, get_args
+from typing import Annotated, Any, get_args
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pydantic import Field, TypeAdapter, ValidationError
@@ -20,14 +20,22 @@ ROLES: tuple[Role, ...] = get_args(Role)
 
 
 class _Item(Strict):
+    """An officer, or a service that signs."""
+
     name: Identifier
-    public_key: str
+    """In the file once."""
+    public_key: Annotated[str, Field(json_schema_extra={"pattern": signing.RAW_PUBLIC})]
+    """The 32 raw bytes of an Ed25519 public key in base64."""
     roles: list[Role]
+    """What they may do."""
     areas: list[AreaCode] = Field(default=[])
+    """Provinces, districts or communes whose conflicts they may decide. Absent: everywhere, and everything
+    that their roles allow; an empty list reaches nothing."""
 
 
 @cache
-def _file_model() -> TypeAdapter[list[_Item]]:
+def file_model() -> TypeAdapter[list[_Item]]:
+    """The shape of an officers file, which is never empty; `parse_officers` looks at more than the shape."""
     return TypeAdapter(list[_Item])
 
 
@@ -59,7 +67,7 @@ def parse_officers(raw: bytes) -> dict[str, Officer]:
     `areas` may be missing; an empty list reaches nothing.
     """
     try:
-        items = _file_model().validate_python(strict_json.loads(raw))
+        items = file_model().validate_python(strict_json.loads(raw))
     except strict_json.RefusedJSON as refused:
         raise InvalidOfficers(refused.code) from None
     except ValidationError as error:

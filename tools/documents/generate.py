@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tools.documents.asyncapi import asyncapi
+from tools.documents.files import file_schemas
 from tools.documents.metrics_table import metrics_table
 from tools.documents.schemas import schemas
 from tools.documents.settings_table import settings_table
@@ -21,6 +22,7 @@ def documents() -> dict[str, bytes]:
     files = {f"schemas/{name}.json": _json(schema) for name, schema in schemas().items()}
     return {
         **files,
+        **{f"files/{name}.json": _json(schema) for name, schema in file_schemas().items()},
         "asyncapi.json": _json(asyncapi(version("rollstream"))),
         "vectors.json": _json(vectors()),
         "metrics.md": metrics_table().encode(),

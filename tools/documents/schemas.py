@@ -29,7 +29,7 @@ MODELS: Mapping[str, type[BaseModel]] = {
 _WHOLE_NUMBERS = "\n\nWhole numbers are written without fraction or exponent: 1, not 1.0 or 1e0."
 
 
-class _Plain(GenerateJsonSchema):
+class Plain(GenerateJsonSchema):
     """Without pydantic's titles, which only repeat the names of fields."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:
@@ -48,10 +48,15 @@ def schemas() -> dict[str, dict[str, Any]]:
 
 
 def _schema(name: str, model: type[BaseModel], example: Mapping[str, Any]) -> dict[str, Any]:
-    schema = model.model_json_schema(schema_generator=_Plain)
-    schema.pop("title")
+    return {**described(name, model.model_json_schema(schema_generator=Plain)), "examples": [example]}
+
+
+def described(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema with its name in the place of the titles, which repeat the names of our classes."""
+    schema.pop("title", None)
     for definition in schema.get("$defs", {}).values():
-        definition.pop("title", None)
+        if "$id" not in definition:
+            definition.pop("title", None)
     if '"type": "integer"' in json.dumps(schema):
         schema["description"] += _WHOLE_NUMBERS
     return {
@@ -59,5 +64,4 @@ def _schema(name: str, model: type[BaseModel], example: Mapping[str, Any]) -> di
         "$id": f"urn:rollstream:schema:{name}",
         "title": name,
         **schema,
-        "examples": [example],
     }
