@@ -14,8 +14,10 @@ from shared.contracts.topics import Topic
 from tests.kit import hostile
 from tests.kit.pipeline import Pipeline, pipeline
 from tests.kit.raw_records import Raw, raw_batch
+from tests.reference.readlog import Runs
 
 PARTITION = 1
+TEN_MILLION = 10_000_000
 BOUND_S = 60.0
 """What each input may cost at most until it is settled (the issue's bound)."""
 
@@ -33,8 +35,9 @@ async def many_errors(register: Pipeline) -> None:
     await hostile.send_events(register.demo.settings, hostile.full_of_errors(key, 100, 5_000), PARTITION)
 
 
-async def decompression_bomb(register: Pipeline) -> None:
-    await hostile.send_batches(register.demo.settings, PARTITION, hostile.bomb(1024))
+async def decompression_bomb(register: Pipeline) -> Runs:
+    [first] = await hostile.send_batches(register.demo.settings, PARTITION, hostile.bomb(1024))
+    return {(PARTITION, first): first}
 
 
 async def key_of_a_mebibyte(register: Pipeline) -> None:
@@ -47,8 +50,9 @@ async def value_of_nine_mebibytes(register: Pipeline) -> None:
     await hostile.send_batches(register.demo.settings, PARTITION, batch)
 
 
-async def ten_million_tiny_records(register: Pipeline) -> None:
-    await hostile.send_batches(register.demo.settings, PARTITION, hostile.crowd(10_000_000))
+async def ten_million_tiny_records(register: Pipeline) -> Runs:
+    [first] = await hostile.send_batches(register.demo.settings, PARTITION, hostile.crowd(TEN_MILLION))
+    return {(PARTITION, first): first + TEN_MILLION - 1}
 
 
 async def contents_of_one_batch(register: Pipeline) -> None:
@@ -56,7 +60,7 @@ async def contents_of_one_batch(register: Pipeline) -> None:
     await hostile.send_events(register.demo.settings, hostile.contents(key, device, 200_000), PARTITION)
 
 
-INPUTS: tuple[Callable[[Pipeline], Awaitable[None]], ...] = (
+INPUTS: tuple[Callable[[Pipeline], Awaitable[Runs | None]], ...] = (
     hostile_closes,
     many_errors,
     decompression_bomb,
@@ -91,8 +95,9 @@ async def test_hostile_input_is_settled_in_time_and_stops_nobody(
 ) -> None:
     async with pipeline(real_engines, tmp_path, events=900, settings_of_services=LARGE_MESSAGES) as register:
         await register.start_all()
+        runs: dict[tuple[int, int], int] = {}
         for send in INPUTS:
-            await send(register)
+            runs |= await send(register) or {}
             started = time.monotonic()
             async with asyncio.timeout(BOUND_S):
                 await register.send(60)
@@ -108,6 +113,6 @@ async def test_hostile_input_is_settled_in_time_and_stops_nobody(
             await alive(register)
         await register.send()
         await register.finish()
-        result, differences = await register.judged()
+        result, differences = await register.judged(runs)
         assert differences == []
         assert result.lists

@@ -95,7 +95,7 @@ def real_kafka(directory: Path) -> LocalEngine:
     data.mkdir(parents=True, exist_ok=True)
     properties = data.with_suffix(".properties")
     properties.write_text(KAFKA_PROPERTIES.format(port=port, controller=free_port(), data=data))
-    java = ["java", "-Xms256m", "-Xmx512m", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"]
+    java = ["java", "-Xms256m", "-Xmx1g", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"]
     if not (data / "meta.properties").exists():
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         tool = [*java, "-cp", classpath, "kafka.tools.StorageTool", "format", "-t", f"x{cluster[1:]}"]

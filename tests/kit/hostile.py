@@ -91,13 +91,12 @@ def _varints(numbers: Any) -> list[bytes]:
     return found
 
 
-async def send_batches(settings: Settings, partition: int, *batches: bytes) -> None:
-    """Send batches to a partition of the events as they are."""
+async def send_batches(settings: Settings, partition: int, *batches: bytes) -> list[int]:
+    """Send batches to a partition of the events as they are; answers the first offset of each."""
     client = AIOKafkaClient(bootstrap_servers=settings.kafka.bootstrap_servers)
     await client.bootstrap()
     try:
-        for batch in batches:
-            await send_raw(client, Topic.EVENTS.value, partition, batch)
+        return [await send_raw(client, Topic.EVENTS.value, partition, batch) for batch in batches]
     finally:
         await client.close()
 

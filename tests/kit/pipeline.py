@@ -25,7 +25,7 @@ from shared.process.settings import Settings, founding_officers
 from shared.store.mongo import Mongo
 from tests.reference.compare import compare
 from tests.reference.model import Result, replay
-from tests.reference.readlog import read_register
+from tests.reference.readlog import Runs, read_register
 
 COLLECTIONS = (
     "registrations",
@@ -178,11 +178,14 @@ class Pipeline:
             del version["token"]
         return found
 
-    async def judged(self) -> tuple[Result, list[str]]:
-        """What the reference model makes of the log, and how the pipeline differs from it."""
+    async def judged(self, runs: Runs | None = None) -> tuple[Result, list[str]]:
+        """What the reference model makes of the log, and how the pipeline differs from it.
+
+        `runs` are the batches of the events that were sent in order not to be opened.
+        """
         settings = self.demo.settings
         log, claims, topics = await read_register(
-            settings.register, founding_officers(settings), settings.kafka.bootstrap_servers
+            settings.register, founding_officers(settings), settings.kafka.bootstrap_servers, runs
         )
         files = {path.name: path.read_bytes() for path in settings.reference_dir.iterdir()}
         key = signing.load_private_key(self.directory / "register/keys/signing.pem")

@@ -2,6 +2,7 @@
 
 import json
 from collections import defaultdict
+from collections.abc import Mapping
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -20,24 +21,31 @@ MANY = 1000
 """Records that are read at once, as long as all can be decoded."""
 
 
+Runs = Mapping[tuple[int, int], int]
+"""Batches that no reader may open, as whoever sent them knows: partition and first offset → last offset."""
+
+
 async def read_register(
-    register: str, founding: str, bootstrap_servers: str, **client: Any
+    register: str, founding: str, bootstrap_servers: str, runs: Runs | None = None, **client: Any
 ) -> tuple[Log, list[SeenClaim], Topics]:
     """Everything that lies on the topics now: the log, the claims, and what the services sent.
 
-    `founding` is the SHA-256 of the officers' file that creates the register; `client` goes to
-    AIOKafkaConsumer (SASL, TLS).
+    `founding` is the SHA-256 of the officers' file that creates the register, `runs` are of the events;
+    `client` goes to AIOKafkaConsumer (SASL, TLS).
     """
     found: dict[Topic, list[LogRecord]] = {}
     for topic in Topic:
         if topic != Topic.DEAD_LETTERS:
-            found[topic] = await read_topic(topic.value, bootstrap_servers, **client)
+            closed = (runs or {}) if topic == Topic.EVENTS else {}
+            found[topic] = await read_topic(topic.value, bootstrap_servers, closed, **client)
     partitions = await count_partitions(Topic.EVENTS.value, bootstrap_servers, **client)
     log = Log(register, founding, partitions, found[Topic.EVENTS], found[Topic.COMMANDS])
     return log, seen_claims(found[Topic.CHECKED]), topics_of(found)
 
 
-async def read_topic(topic: str, bootstrap_servers: str, **client: Any) -> list[LogRecord]:
+async def read_topic(
+    topic: str, bootstrap_servers: str, runs: Runs | None = None, **client: Any
+) -> list[LogRecord]:
     """Every record of a topic, one partition after the other, up to its end as it is now."""
     records: list[LogRecord] = []
     for number in range(await count_partitions(topic, bootstrap_servers, **client)):
@@ -49,15 +57,22 @@ async def read_topic(topic: str, bootstrap_servers: str, **client: Any) -> list[
             end = (await consumer.end_offsets([partition]))[partition]
             consumer.seek(partition, (await consumer.beginning_offsets([partition]))[partition])
             at_once = MANY
+            ahead = {first: last for (where, first), last in (runs or {}).items() if where == number}
             while (position := await consumer.position(partition)) < end:
+                if (last := ahead.pop(position, None)) is not None:
+                    run = LogRecord(number, position, 0, None, None, (), "undecodable_batch", last)
+                    records.append(run)
+                    consumer.seek(partition, last + 1)
+                    continue
+                most = min([at_once, *(first - position for first in ahead)])
                 try:
-                    batch = await consumer.getmany(partition, timeout_ms=1000, max_records=at_once)
+                    batch = await consumer.getmany(partition, timeout_ms=1000, max_records=most)
                     records += [_record(raw) for raw in batch.get(partition, []) if raw.offset < end]
                 except UnicodeDecodeError:  # a header name that is not UTF-8; what was read with it is lost
-                    if at_once == 1:  # so it is this very record, and it travels in a batch of its own
+                    if most == 1:  # so it is this very record, and it travels in a batch of its own
                         records.append(LogRecord(number, position, 0, None, None, (), fault="headers"))
                         position += 1
-                    at_once = MANY if at_once == 1 else 1
+                    at_once = MANY if most == 1 else 1
                     consumer.seek(partition, position)
         finally:
             await consumer.stop()
