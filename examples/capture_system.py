@@ -75,7 +75,7 @@ def main(events_file: str, key_file: str) -> None:
 
     mine = sha256(rfc8785.dumps(sorted(arrival(event) for event in events))).hexdigest()
     # Nothing is committed: who starts again reads the answers again.
-    answers = Consumer({"bootstrap.servers": BROKER, "group.id": f"{capture['device']}-answers",
+    answers = Consumer({"bootstrap.servers": BROKER, "group.id": f"capture-{capture['device']}",
                         "auto.offset.reset": "earliest", "enable.auto.commit": False})  # fmt: skip
     answers.subscribe(ANSWERS)
     sent = {event["id"] for event in events}

@@ -9,6 +9,7 @@ import canonicalize from "canonicalize";
 import kafkajs from "kafkajs";
 
 const { Kafka, Partitioners, logLevel } = kafkajs;
+const AT_ONCE = 15; // events of 64 KiB, the largest
 
 const broker = process.env.ROLLSTREAM_KAFKA__BOOTSTRAP_SERVERS;
 const register = process.env.ROLLSTREAM_REGISTER;
@@ -41,6 +42,8 @@ const arrival = ({ type, id, data }) => [
   sha256([register, type, id, canonicalize(data)].join("\0")),
 ];
 
+const inOrder = (one, other) => one[0] - other[0] || (one[1] < other[1] ? -1 : 1);
+
 const kafka = new Kafka({ brokers: [broker], logLevel: logLevel.ERROR });
 // The default partitioner of kafkajs places a key where Kafka's own does.
 const producer = kafka.producer({ createPartitioner: Partitioners.DefaultPartitioner, idempotent: true });
@@ -53,14 +56,17 @@ closed.closed_at = new Date().toISOString();
 // Closed again later, it is another event, and so has another id.
 const close = { type: "rollstream.capture.batch-closed.v1", source: events[0].source, id: `close-${batch}-${closed.closed_at}`, data: closed };
 const captures = events.map((event) => message(event, event.data.registration_id));
-await producer.send({ topic: "registration.events.v1", acks: -1, messages: [...captures, message(close, device)] });
+const messages = [...captures, message(close, device)];
+// kafkajs makes one batch a partition of what it is given, and a broker takes none over 1 MiB.
+for (let at = 0; at < messages.length; at += AT_ONCE)
+  await producer.send({ topic: "registration.events.v1", acks: -1, messages: messages.slice(at, at + AT_ONCE) });
 await producer.disconnect();
 
-const content = sha256(canonicalize(events.map(arrival).sort(([one], [other]) => one - other)));
+const content = sha256(canonicalize(events.map(arrival).sort(inOrder)));
 const sent = new Set(events.map((event) => event.id));
 const rejected = new Set();
 let agreed = null;
-const consumer = kafka.consumer({ groupId: `${device}-answers` });
+const consumer = kafka.consumer({ groupId: `capture-${device}` });
 await consumer.connect();
 await consumer.subscribe({ topics: ["registration.rejected.v1", "registration.receipts.v1"], fromBeginning: true });
 await consumer.run({

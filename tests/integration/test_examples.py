@@ -22,7 +22,8 @@ from shared.crypto import signing
 from shared.reference.devices import Device, devices_file
 from tests.kit.pipeline import Pipeline, pipeline
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
+ROOT = Path(__file__).parents[2]
+EXAMPLES = ROOT / "examples"
 SCRIPTS = ("capture_system.py", "downstream.py", "verify_proof.py")
 OFFICE, STATION = "010201", "010201-01"
 STATIONS = f"station,name_km,name_latin,commune,villages,capacity\n{STATION},ក,A,{OFFICE},,750\n"
@@ -229,6 +230,12 @@ async def test_a_capture_system_in_node(fresh_engines: Engines[LocalEngine], tmp
         await captured(command, register, device, '[{"path":"","rule":"unknown_field"}]')
 
 
-@pytest.mark.parametrize("example", [*SCRIPTS, "node"])
-def test_the_page_for_integrators_links_each_example(example: str) -> None:
-    assert f"(../examples/{example}" in (EXAMPLES.parent / "docs/integrate.md").read_text()
+@pytest.mark.parametrize(
+    "path", [*(f"examples/{each}" for each in (*SCRIPTS, "node/")), "docs/contracts/files"]
+)
+def test_the_page_for_integrators_links_each_example_and_each_format(path: str) -> None:
+    page = ROOT / "docs/integrate.md"
+    links = {(page.parent / each).resolve() for each in re.findall(r"\]\(([^)#:]+)\)", page.read_text())}
+    assert all(each.exists() for each in links)
+    files = (ROOT / path).glob("*.json") if path.startswith("docs") else [ROOT / path]
+    assert {each.resolve() for each in files} <= links

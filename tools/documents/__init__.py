@@ -1,1 +1,1 @@
-"""What `docs/contracts/` is made of: schemas, AsyncAPI, vectors, tables of metrics and settings. All pure."""
+"""What `docs/contracts/` is made of: schemas of messages and files, AsyncAPI, vectors, tables. All pure."""
