@@ -24,7 +24,7 @@ def send_first(file: Path, as_json: bool) -> None:
         fail(f"{file} holds no signed commands; name the adoptions.jsonl that `rollstream init` wrote")
     left = asyncio.run(commands.unsent(settings(), messages))
     if not left:
-        text = "All of them were sent before. `rollstream status` tells what came of them."
+        text = "All of them were sent before. `rollstream status` shows what became of them."
         show({"offsets": [], "checked": True, "warnings": []}, as_json=as_json, text=text)
         return
     sent = send(left)
@@ -32,7 +32,7 @@ def send_first(file: Path, as_json: bool) -> None:
         {"offsets": sent.offsets, **sent.facts},
         as_json=as_json,
         text=f"{sent.text}Sent {len(sent.offsets)} commands. Next: rollstream serve registration, and "
-        "dedup, and publisher; then `rollstream status` tells what came of them.",
+        "dedup, and publisher; then `rollstream status` shows what became of them.",
     )
 
 
@@ -61,7 +61,7 @@ def adopt_file(
     data: dict[str, Any] = {"kind": kind, "version": version or sha256[:12], "sha256": sha256}
     if lost:
         data["lost"] = True
-    also = f"Every service needs {sha256} in its ROLLSTREAM_REFERENCE_DIR, or waits for it.\n"
+    also = f"Every service needs {sha256} in its ROLLSTREAM_REFERENCE_DIR, and waits until it is there.\n"
     warnings = _judged(list(store.officers(sha256).values())) if kind == "officers" else []
     propose(officer, key, CommandType.ADOPTED, data, as_json, also, warnings)
 

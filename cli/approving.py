@@ -1,4 +1,4 @@
-"""`rollstream approve`: who approves sees what they sign, and is asked."""
+"""`rollstream approve`: shows approvers what they would sign, and asks them."""
 
 import asyncio
 import json
@@ -23,7 +23,7 @@ from shared.reference.files import ReferenceStore
 
 
 def approve(command_id: str, officer: str, key: Path, reason: str, yes: bool, as_json: bool) -> None:
-    """Show a proposal with what it stands for, ask, and approve it: with that it takes effect."""
+    """Show a proposal and what it means, ask, and approve it: with that it takes effect."""
     signer = signer_of(officer, key)
     current = settings()
     store = ReferenceStore(current.reference_dir)
@@ -46,14 +46,14 @@ def approve(command_id: str, officer: str, key: Path, reason: str, yes: bool, as
     if not yes:
         if not asking.someone_there():
             again = f"rollstream approve {command.id} --yes, with --officer and --key"
-            fail(f"nothing was sent: nobody can be asked here. If it is right: {again}")
+            fail(f"nothing was sent: there is no terminal to ask on. If it is right: {again}")
         if not asking.agrees(f"Approve it as {officer}?"):
             fail("nothing was sent. `rollstream withdraw` returns it to its proposer")
     [offset] = asyncio.run(commands.send(current, [message]))
     approved = {"type": command.type, "proposed_by": _proposer(command), "data": _readable(command.value)}
     value = {"id": message.id, "approves": command.id, "approved": approved, "offset": offset}
     value |= {"checked": unchecked is None, "warnings": warnings}
-    show(value, as_json=as_json, text="Approved. What came of it: rollstream status")
+    show(value, as_json=as_json, text="Approved. `rollstream status` shows what becomes of it.")
 
 
 def _shown(

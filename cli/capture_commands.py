@@ -8,7 +8,7 @@ import typer
 from cli.app import Json, app, run, settings
 from client.output import fail, progress, show
 
-Mode = Annotated[str, typer.Option(help="CloudEvents mode: binary or structured.")]
+Mode = Annotated[str, typer.Option(help="CloudEvents mode to send in: binary or structured.")]
 
 LEAST_VOTERS = 300
 """The simulator's own, which is not imported before it is needed; a test compares the two."""
@@ -22,19 +22,24 @@ LONG = 100_000
 
 @app.command()
 def generate(
-    out: Annotated[Path, typer.Option(help="Folder for the files.")],
-    voters: Annotated[int, typer.Option(min=LEAST_VOTERS, help="How many voters.")] = 1000,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 1,
+    out: Annotated[Path, typer.Option(help="Folder to write the files to.")],
+    voters: Annotated[int, typer.Option(min=LEAST_VOTERS, help="Voters to generate.")] = 1000,
+    seed: Annotated[
+        int, typer.Option(help="Seed of the random numbers; the same seed gives the same bytes.")
+    ] = 1,
     partitions: Annotated[int, typer.Option(min=2, help="Partitions of the register's topics.")] = 12,
     register: Annotated[
         str, typer.Option(envvar="ROLLSTREAM_REGISTER", help="The register that the devices sign for.")
     ] = "kh-2026",
-    unsigned: Annotated[bool, typer.Option("--unsigned", help="For a register without devices.")] = False,
+    unsigned: Annotated[
+        bool, typer.Option("--unsigned", help="Do not sign the events, for a register without devices.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Generate a capture stream with its truth.
 
-    Writes events.jsonl, devices.json, stations.csv, truth_events.csv and truth_people.csv.
+    Writes events.jsonl, devices.json, stations.csv, and the truth to compare with: truth_events.csv and
+    truth_people.csv.
     """
     from simulator.files import write_stream
     from simulator.stream import generate_stream
@@ -62,7 +67,7 @@ def check(
 ) -> None:
     """Check a capture file against the contract, without a broker.
 
-    Tells line, field and rule of each fault.
+    Names line, field and rule of each fault.
     """
     from client.allowed import told
     from client.check import check_lines
@@ -80,7 +85,7 @@ def check(
     ]
     if len(faults) > limit:
         text.append(f"… and {len(faults) - limit} more; --limit shows more, --json all")
-    show(value, as_json=as_json, text="\n".join(text) or "Nothing is wrong by the contract alone.")
+    show(value, as_json=as_json, text="\n".join(text) or "The contract alone finds no fault.")
     if faults:
         raise typer.Exit(1)
 
@@ -93,7 +98,7 @@ def produce_command(
 ) -> None:
     """Send a capture file to Kafka.
 
-    Run again after a break, it goes on where it was.
+    After an interruption the same command continues where it stopped.
     """
     from client.produce import ProduceFailed, produce
 
@@ -118,7 +123,7 @@ def produce_command(
     except ProduceFailed as error:
         fail(str(error))
     except KeyboardInterrupt:
-        typer.echo("Stopped; the same command goes on where it was.", err=True)
+        typer.echo("Stopped; the same command continues where it stopped.", err=True)
         raise typer.Exit(130) from None
     text = f"Sent {done.sent:,} events" + (f"; {done.skipped:,} were sent before" if done.skipped else "")
     if done.skipped and not done.sent:

@@ -8,7 +8,7 @@ import typer
 from cli.app import Json, app, run, settings
 from client.output import fail, show, table, to_json
 
-dlq = typer.Typer(help="Dead letters: records that are no events at all.", no_args_is_help=True)
+dlq = typer.Typer(help="Dead letters, records that are no events: list, replay, drop.", no_args_is_help=True)
 app.add_typer(dlq, name="dlq")
 
 Place = Annotated[str, typer.Argument(help="PARTITION/OFFSET, as `dlq list` shows it.")]
@@ -18,12 +18,15 @@ MOST_SHOWN = 50
 
 @dlq.command("list")
 def list_letters(
-    reason: Annotated[str, typer.Option(help="Only those of this reason.")] = "",
-    partition: Annotated[int | None, typer.Option(min=0, help="Only those of this partition.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="How many to show, the last ones.")] = MOST_SHOWN,
+    reason: Annotated[str, typer.Option(help="Only letters with this reason.")] = "",
+    partition: Annotated[int | None, typer.Option(min=0, help="Only letters of this partition.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Show at most so many, the newest.")] = MOST_SHOWN,
     as_json: Json = False,
 ) -> None:
-    """List the dead letters with their reasons and where they came from; --json lists all."""
+    """List the dead letters with their reasons.
+
+    --json lists all of them, with where they came from.
+    """
     from client.dead_letters import read_letters
 
     letters = [
@@ -39,7 +42,9 @@ def list_letters(
     rows = [(each.place, each.facts["reason"], each.facts["detail"], each.facts["time"]) for each in shown]
     typer.echo(table("Dead letters", ("place", "reason", "detail", "time"), rows))
     if len(letters) > len(shown):
-        typer.echo(f"… and {len(letters) - len(shown)} before them: --limit, --reason, --partition choose")
+        typer.echo(
+            f"… and {len(letters) - len(shown)} before them: choose with --limit, --reason, --partition"
+        )
 
 
 @dlq.command("show")
@@ -63,15 +68,16 @@ def show_letter(
 @dlq.command("replay")
 def replay(
     places: Annotated[
-        list[str] | None, typer.Argument(metavar="PARTITION/OFFSET", help="Which; or --reason.")
+        list[str] | None,
+        typer.Argument(metavar="PARTITION/OFFSET", help="The letters to send; or give --reason."),
     ] = None,
-    reason: Annotated[str, typer.Option(help="All of this reason.")] = "",
+    reason: Annotated[str, typer.Option(help="Send all letters with this reason.")] = "",
     as_json: Json = False,
 ) -> None:
-    """Send dead letters again to the events topic, where they are judged anew.
+    """Send dead letters to the events topic again.
 
-    For what an older version of Rollstream could not read. What still cannot be read comes back as another
-    dead letter; drop the old ones when all is well.
+    There they are judged anew. This is for records that an older version of Rollstream could not read. What
+    still cannot be read comes back as another dead letter; drop the old ones when all is well.
     """
     from client.dead_letters import read_letters, replay_letters
 
@@ -94,14 +100,17 @@ def replay(
 @dlq.command("drop")
 def drop_letter(
     place: Place,
-    yes: Annotated[bool, typer.Option("--yes", help="Delete; it cannot be taken back.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Really delete; this cannot be undone.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Delete a dead letter that was seen to, and those before it in its partition."""
+    """Delete a dead letter and all before it in its partition.
+
+    For letters that were dealt with. The events themselves and their outcomes stay where they are.
+    """
     from client.dead_letters import drop_letters
 
     if not yes:
-        fail(f"nothing was dropped: {place} and what lies before it in its partition go for good by --yes")
+        fail(f"nothing was dropped: --yes deletes {place} and all before it in its partition for good")
     dropped = run(drop_letters(settings(), place))
     if dropped is None:
         _not_there(place)

@@ -66,7 +66,7 @@ def of_kafka(error: BaseException, servers: str) -> str:
             "ROLLSTREAM_KAFKA__SASL_ settings"
         )
     if isinstance(error, rights):
-        return f"the broker at {servers} does not allow this: ask those who run it for the rights"
+        return f"the broker at {servers} does not allow this: ask its operators for the rights"
     if isinstance(error, kafka.BrokerResponseError) and not isinstance(error, kafka.RequestTimedOutError):
         why = _lower(error.description or "it does not say why").rstrip(".")
         return f"the broker at {servers} refuses: {why}. Ask those who run it, and run the command again"

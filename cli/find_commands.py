@@ -16,21 +16,22 @@ MOST_SHOWN = 50
 @app.command("find")
 def find_command(
     wanted: Annotated[
-        str, typer.Argument(metavar="ID", help="An id, or PARTITION/OFFSET, or DEVICE/BATCH.")
+        str,
+        typer.Argument(metavar="ID", help="An id, or PARTITION/OFFSET of the events topic, or DEVICE/BATCH."),
     ] = "",
     kind: Annotated[str, typer.Option(help=f"Look for one kind only: {KINDS}.")] = "",
     incomplete: Annotated[
         bool, typer.Option("--incomplete", help="List the closed batches that lack events.")
     ] = False,
-    office: Annotated[str, typer.Option(help="With --incomplete: of this office only.")] = "",
-    device: Annotated[str, typer.Option(help="With --incomplete: of this device only.")] = "",
-    limit: Annotated[int, typer.Option(min=1, help="With --incomplete: at most so many.")] = MOST_SHOWN,
+    office: Annotated[str, typer.Option(help="With --incomplete: only this office.")] = "",
+    device: Annotated[str, typer.Option(help="With --incomplete: only this device.")] = "",
+    limit: Annotated[int, typer.Option(min=1, help="With --incomplete: show at most so many.")] = MOST_SHOWN,
     as_json: Json = False,
 ) -> None:
-    """Tell what became of an event, registration, batch or command.
+    """Show what became of an event, registration, batch or command.
 
     All kinds are searched and all matches are shown: outcome, versions, claims, decisions, list and serial.
-    Of a command or a conflict the first 8 characters do.
+    Of a command or a conflict the first 8 characters are enough.
     """
     if incomplete:
         if wanted:
@@ -53,8 +54,8 @@ def find_command(
     if not found:
         what = f"no {kind}" if kind else "nothing"
         fail(
-            f"{what} is known by the id {wanted}. Is it whole (of commands and conflicts 8 characters do)? "
-            "What was sent just now may not be settled yet: try again in a few seconds."
+            f"{what} is known by the id {wanted}. Give the whole id; for commands and conflicts 8 characters "
+            "are enough. What was sent just now may not be settled yet: try again in a few seconds."
         )
 
 
@@ -74,4 +75,4 @@ async def _list_incomplete(office: str, device: str, limit: int, as_json: bool) 
         return
     show_incomplete(found)
     if more:
-        typer.echo("… and more: --limit, --office and --device choose.")
+        typer.echo("… and more: choose with --limit, --office and --device.")

@@ -12,9 +12,14 @@ OfficerName = Annotated[str, typer.Option("--officer", help="Your name in the of
 Key = Annotated[Path, typer.Option("--key", help="Your private key in PEM.")]
 Subject = Annotated[
     str,
-    typer.Argument(metavar="CONFLICT|REGISTRATION", help="A conflict, as `status --conflicts` lists them."),
+    typer.Argument(
+        metavar="CONFLICT|REGISTRATION",
+        help="The id of a conflict (see `status --conflicts`) or registration.",
+    ),
 ]
-Other = Annotated[str, typer.Argument(metavar="REGISTRATION", help="The other one: no conflict is needed.")]
+Other = Annotated[
+    str, typer.Argument(metavar="REGISTRATION", help="The other registration; a conflict is not needed.")
+]
 Why = Annotated[str, typer.Option("--reason", help="Why; kept with the decision for good.")]
 
 KINDS = "gazetteer | stations | model | officers | signing_key | devices"
@@ -28,14 +33,16 @@ CLASSES = "resend | multiple_registration | reported"
 def adopt(
     kind: Annotated[str, typer.Argument(help=KINDS)] = "",
     file: Annotated[Path | None, typer.Argument(help="The file to adopt.")] = None,
-    version: Annotated[str, typer.Option(help="Its name among the versions of its kind.")] = "",
+    version: Annotated[
+        str, typer.Option(help="A name for this version of the file; without it part of its SHA-256.")
+    ] = "",
     officer: Annotated[str, typer.Option("--officer", help="Your name in the officers file.")] = "",
     key: Annotated[Path | None, typer.Option("--key", help="Your private key in PEM.")] = None,
-    lost: Annotated[bool, typer.Option("--lost", help="Of a signing key: the one before is lost.")] = False,
-    first: Annotated[Path | None, typer.Option(help="Send the adoptions that `init` signed.")] = None,
+    lost: Annotated[bool, typer.Option("--lost", help="For a signing key: the one before is lost.")] = False,
+    first: Annotated[Path | None, typer.Option(help="The adoptions.jsonl that `init` wrote.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Propose that reference data be in force.
+    """Propose to put a reference file or a signing key in force.
 
     `--first adoptions.jsonl` sends the adoptions of a new register.
     """
@@ -71,7 +78,7 @@ def decide(
     key: Key,
     reason: Why,
     other: Other = "",
-    keep: Annotated[str, typer.Option(help="One person: the registration that stays.")] = "",
+    keep: Annotated[str, typer.Option(help="They are one person: the registration that stays.")] = "",
     different: Annotated[bool, typer.Option("--different", help="They are two people.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -99,17 +106,26 @@ def review(
     officer: OfficerName,
     key: Key,
     approving: Annotated[
-        bool, typer.Option("--approve", help="Others' proposals of decisions, to approve or return.")
+        bool,
+        typer.Option(
+            "--approve", help="Go through others' proposals of decisions instead, to approve or return them."
+        ),
     ] = False,
     kind: Annotated[str, typer.Option("--class", help=CLASSES)] = "",
     area: Annotated[
-        str, typer.Option("--province", help="Code of a province; a district's or commune's does, too.")
+        str,
+        typer.Option("--province", help="Only this province, by its code; a district or commune works too."),
     ] = "",
     older_than: Annotated[
-        float, typer.Option("--older-than", min=0, metavar="DAYS", help="Found or proposed so long ago.")
+        float,
+        typer.Option(
+            "--older-than", min=0, metavar="DAYS", help="Only what was found or proposed so long ago."
+        ),
     ] = 0,
-    limit: Annotated[int | None, typer.Option(min=1, help="End after so many.")] = None,
-    reason: Annotated[str, typer.Option("--reason", help="Why, for all; else you are asked once.")] = "",
+    limit: Annotated[int | None, typer.Option(min=1, help="Stop after so many.")] = None,
+    reason: Annotated[
+        str, typer.Option("--reason", help="Why, for all answers; without it you are asked once.")
+    ] = "",
     as_json: Json = False,
 ) -> None:
     """Go through open conflicts, one key each: decide or approve.
@@ -153,7 +169,7 @@ def finalise(
     roll: Annotated[str, typer.Argument(help="The roll's name, such as 2027-commune.")],
     officer: OfficerName,
     key: Key,
-    epoch: Annotated[int, typer.Option(help="The epoch to make it of.")],
+    epoch: Annotated[int, typer.Option(help="The epoch to make the roll from.")],
     election: Annotated[str, typer.Option(help="national or commune_council")],
     day: Annotated[str, typer.Option(help="Election day, YYYY-MM-DD.")],
     kind: Annotated[str, typer.Option(help="preliminary or final")] = "preliminary",
@@ -180,7 +196,7 @@ def approve(
     officer: OfficerName,
     key: Key,
     reason: Why = "approved",
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask; for scripts.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Approve without asking, for scripts.")] = False,
     as_json: Json = False,
 ) -> None:
     """Approve another officer's proposal, so that it takes effect.

@@ -16,8 +16,8 @@ def _versions_of(conflict: str) -> list[dict[str, str]]:
     found = asyncio.run(read_conflict(settings(), conflict))
     if found is None:
         fail(
-            f"no one conflict {conflict}: `rollstream status --conflicts` lists the open ones; "
-            "of two registrations without a conflict name both"
+            f"no conflict, or more than one, has an id that begins with {conflict}: `rollstream status "
+            "--conflicts` lists the open ones; for two registrations without a conflict name both"
         )
     try:
         return asyncio.run(with_communes(settings(), found["pair"]))

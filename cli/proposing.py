@@ -1,6 +1,6 @@
 """How an officer's command is made, judged by the fold that will judge it then, and sent.
 
-Nobody learns of a refusal afterwards.
+So an officer learns of a refusal before anything is sent.
 """
 
 import asyncio
@@ -72,7 +72,7 @@ def propose(
     also: str = "",
     warnings: Sequence[str] = (),
 ) -> None:
-    """Sign and send a proposal; tells who must do what next."""
+    """Sign and send a proposal; says who must do what next."""
     signer = signer_of(officer, key)
     try:
         command = commands.sign(settings().register, signer, ce_type, data)
@@ -83,7 +83,7 @@ def propose(
     show(
         {"id": command.id, "type": ce_type.value, "offset": sent.offsets[0], "data": data, **sent.facts},
         as_json=as_json,
-        text=f"{also}{sent.text}Proposed as {command.id}. `rollstream status` tells what becomes of it.\n"
+        text=f"{also}{sent.text}Proposed as {command.id}. `rollstream status` shows what becomes of it.\n"
         f"Next, another officer: rollstream approve {command.id} --officer NAME --key PEM",
     )
 

@@ -1,6 +1,6 @@
 """`rollstream review`: one pair after the other, one key each.
 
-Each answer is judged, signed and sent at once, so that a session can be broken off anywhere.
+Each answer is judged, signed and sent at once, so a session can be interrupted at any time.
 """
 
 import asyncio
@@ -173,9 +173,9 @@ def _in_force(officer: str, folded: Folded, role: Role) -> Officer:
     state = folded.state
     who = state.officers_at(state.next_offset).get(officer)
     if who is None:
-        fail(f"no officer {officer} is in force: name yourself by --officer as the officers file does")
+        fail(f"no officer {officer} is in force: give --officer your name as it is in the officers file")
     if not who.may(role):
-        fail(f"{officer} does not hold the role {role}, which this takes")
+        fail(f"{officer} does not hold the role {role}, which this needs")
     return who
 
 

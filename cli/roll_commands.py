@@ -13,7 +13,9 @@ from client.output import fail, show, to_json
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-Keys = Annotated[list[Path], typer.Option("--key", help="A register's public signing key in PEM.")]
+Keys = Annotated[
+    list[Path], typer.Option("--key", help="A public signing key of the register, in PEM; may be repeated.")
+]
 
 ANOTHER_KEY = (
     "If the register has another signing key, too, name it by another --key and run the command again"
@@ -67,14 +69,19 @@ def verify(
 
 @app.command()
 def lists(
-    out: Annotated[Path, typer.Option(help="Folder for the versions.")],
+    out: Annotated[Path, typer.Option(help="Folder to write the versions to.")],
     key: Keys,
-    once: Annotated[bool, typer.Option("--once", help="End at the end that the topics have now.")] = False,
+    once: Annotated[
+        bool,
+        typer.Option(
+            "--once", help="Stop at what is the end of the topics now, instead of waiting for more."
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Follow the published lists and write each version to a folder.
 
-    A version is written when all of it is there and verifies.
+    A version is written when it is complete and verifies.
     """
     from client.lists import CannotFollow, Follower
     from client.proof import UNKNOWN_SIGNER

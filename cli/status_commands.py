@@ -13,13 +13,13 @@ MOST_CONFLICTS = 200
 
 @app.command()
 def status(
-    conflicts: Annotated[bool, typer.Option("--conflicts", help="List the open conflicts, too.")] = False,
+    conflicts: Annotated[bool, typer.Option("--conflicts", help="Also list the open conflicts.")] = False,
     conflict: Annotated[
         str, typer.Option(metavar="ID", help="Show this conflict whole, with both registrations' data.")
     ] = "",
-    kind: Annotated[str, typer.Option("--class", help="With --conflicts: of this class only.")] = "",
+    kind: Annotated[str, typer.Option("--class", help="With --conflicts: only this class.")] = "",
     limit: Annotated[
-        int | None, typer.Option(min=1, help="At most so many settled commands, and open conflicts.")
+        int | None, typer.Option(min=1, help="Show at most so many settled commands, and so many conflicts.")
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -51,7 +51,10 @@ def _one(conflict_id: str, as_json: bool) -> None:
     current = settings()
     conflict = run(read_conflict(current, conflict_id))
     if conflict is None:
-        fail(f"no one conflict {conflict_id}: `rollstream status --conflicts` lists the open ones")
+        fail(
+            f"no conflict, or more than one, has an id that begins with {conflict_id}: "
+            "`rollstream status --conflicts` lists the open ones"
+        )
     found = run(read_conflict_file(current, conflict))
     if as_json:
         typer.echo(to_json(found.document()))

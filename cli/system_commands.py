@@ -31,11 +31,11 @@ def serve(
 
 @app.command()
 def engines(
-    directory: Annotated[Path, typer.Option(help="Where their data are kept.")] = Path(".rollstream/engines"),
+    directory: Annotated[Path, typer.Option(help="Folder for their data.")] = Path(".rollstream/engines"),
 ) -> None:
     """Run a broker and a store on this machine, without Docker.
 
-    Prints the settings that name them.
+    Prints the settings with which services and commands find them.
     """
     from engines import EngineFailed
     from engines.serve import serve_engines
@@ -48,7 +48,7 @@ def engines(
             typer.echo(f"export {variable}={shlex.quote(value)}")
         typer.echo(
             f"Run these lines in each other terminal. Ctrl-C ends both; the data stay in {directory}, and "
-            "the next time the lines are others: stop the services and start them with those.",
+            "the next time the lines are different: restart the services with the new ones.",
             err=True,
         )
 
@@ -87,16 +87,18 @@ def topics(as_json: Json = False) -> None:
 @app.command()
 def init(
     out: Annotated[Path, typer.Option(help="Folder of the new register.")],
-    stations: Annotated[Path | None, typer.Option(help="Stations file; else one a commune.")] = None,
+    stations: Annotated[
+        Path | None, typer.Option(help="Stations file; without it each commune has one station.")
+    ] = None,
     devices: Annotated[
-        Path | None, typer.Option(help="Devices file; else any device may send anything.")
+        Path | None, typer.Option(help="Devices file; without it anyone may send any event.")
     ] = None,
     send_adoptions: Annotated[bool, typer.Option("--send", help="Send the first adoptions now.")] = False,
     as_json: Json = False,
 ) -> None:
     """Create a register: keys, officers and reference data.
 
-    Writes the commands that adopt them to adoptions.jsonl.
+    Writes the signed commands that adopt them to adoptions.jsonl.
     """
     from aiokafka.errors import KafkaError
 
@@ -118,17 +120,17 @@ def init(
         fail(f"{error.filename}: {error.strerror}. Mend that and run the command again.")
     except KafkaError as error:
         fail(
-            f"the register is made, but {of_kafka(error, current.kafka.bootstrap_servers)}. "
+            f"the register was created, but {of_kafka(error, current.kafka.bootstrap_servers)}. "
             f"Then send its first adoptions: rollstream adopt --first {out / 'adoptions.jsonl'}"
         )
     lines = [
-        f"The register {current.register} lies in {out}.",
+        f"The register {current.register} was created in {out}.",
         "Fingerprints of the public keys:",
         *(f"  {name:16} {fingerprint}" for name, fingerprint in made.fingerprints.items()),
         "Only these officers can create the register. Every service, and every officer's terminal, needs:",
         f"  ROLLSTREAM_FOUNDING_OFFICERS={made.founding_officers}",
-        f"The gazetteer's package contradicts itself in {len(made.mended)} places, which were mended or left "
-        f"out: {out / MENDED} names each.",
+        f"The gazetteer's package contradicts itself in {len(made.mended)} places. They were mended or left "
+        f"out; {out / MENDED} names each.",
         "Give each officer their own key and delete it here; copy reference/ to ROLLSTREAM_REFERENCE_DIR.",
     ]
     if not send_adoptions:
@@ -146,18 +148,21 @@ def init(
 def demo(
     events: Annotated[int, typer.Option(min=500, help="Events in the stream.")] = 5000,
     seed: Annotated[int, typer.Option(help="Seed of the generated country.")] = 2026,
-    leave: Annotated[bool, typer.Option("--exit", help="End when the figures are there.")] = False,
+    leave: Annotated[bool, typer.Option("--exit", help="Stop when the figures are there.")] = False,
     json_file: Annotated[
         Path | None,
-        typer.Option("--json", help="Write the figures to this file; - is stdout, for them alone."),
+        typer.Option(
+            "--json", help="Write the figures to this file; with - to stdout, and all else to stderr."
+        ),
     ] = None,
-    directory: Annotated[Path, typer.Option(help="Where engines and files are kept.")] = Path(
+    directory: Annotated[Path, typer.Option(help="Folder for the engines' data and the files.")] = Path(
         ".rollstream/demo"
     ),
 ) -> None:
     """Run everything on this machine and print what it measured.
 
-    Engines, services, a capture stream, conflicts, decisions, verified lists.
+    Starts engines and services, sends a capture stream, decides conflicts, publishes and verifies lists, and
+    compares all of it with the truth.
     """
     from demo.run import run_demo
     from demo.state import DemoFailed

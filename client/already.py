@@ -13,7 +13,7 @@ from shared.contracts.commands import CommandType
 
 
 def already(state: State, ce_type: str, data: Mapping[str, Any], own_id: str = "") -> list[str]:
-    """One sentence each; `own_id` is the proposal's own, which is not told of itself."""
+    """One sentence each; `own_id` is the proposal's own, which is left out."""
     return [*_in_force(state, ce_type, data), *_open(state, ce_type, data, own_id)]
 
 
@@ -60,7 +60,7 @@ def _open(state: State, ce_type: str, data: Mapping[str, Any], own_id: str) -> I
         )
         if same and is_open(other) and other.ce_id != own_id:
             yield (
-                f"{other.proposed_by} has proposed on the same, and that waits for approval: "
+                f"{other.proposed_by} has a proposal on the same, which waits for approval: "
                 f"{describe(other.command_type, other.data)} ({other.ce_id[:SHORT]})"
             )
 

@@ -1,4 +1,4 @@
-"""What officers do: propose a command, approve another's, look at what came of them."""
+"""What officers do: propose a command, approve another officer's, see what became of them."""
 
 import json
 import uuid

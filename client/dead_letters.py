@@ -1,4 +1,4 @@
-"""The dead-letter topic: what lies there, where it came from and why; and what was seen to goes."""
+"""The dead-letter topic: lists what is on it, where it came from and why, and deletes what was dealt with."""
 
 from base64 import b64encode
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence

@@ -1,6 +1,6 @@
 """What an adopted file changes of the one in force, in words. Pure.
 
-Officers sign a SHA-256; this is what it stands for.
+Officers sign a SHA-256; this shows what that means.
 """
 
 from collections.abc import Iterable, Iterator, Mapping

@@ -19,19 +19,19 @@ MANY = 2_000
 ADVICE: Mapping[str, str] = {
     "no_officers": "send the adoptions.jsonl of `rollstream init` by `rollstream adopt --first`, and check "
     "ROLLSTREAM_FOUNDING_OFFICERS and ROLLSTREAM_REGISTER",
-    "unknown_officer": "name yourself by --officer as the officers file does",
+    "unknown_officer": "give --officer your name as it is in the officers file",
     "signature": "name your own private key by --key, and check ROLLSTREAM_REGISTER",
     "role": "an officer who holds it must send this",
     "unknown_command": "`rollstream status` shows the open ones",
     "other_bytes": "several messages have this id, and the first one counts: approve another proposal",
     "model_fixed": "go on with the model in force",
     "expired": "have it proposed anew",
-    "area": "an officer whose areas hold one of its communes, or who has none, must send this",
+    "area": "an officer without areas, or with one of its communes in their areas, must send this",
     "settled": "`rollstream status` shows what came of it; propose it anew if it is still wanted",
     "same_officer": "another officer must approve it",
     "proposer": "an officer in force must propose it anew",
     "invalid_file": "mend the file and adopt it anew",
-    "no_decision": "nothing is to be taken back; `rollstream status` shows whether it waits for approval",
+    "no_decision": "there is nothing to reverse; `rollstream status` shows what waits for approval",
     "no_cut_off": "have the cut-off approved first",
 }
 """What to do about each reason that a well-formed command can have."""
@@ -39,8 +39,8 @@ ADVICE: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Folded:
-    """What lies on the topic amounts to. `missing` says which reference file is not here, if one is: then
-    `state` ends before the command that adopts it."""
+    """What the messages on the topic amount to. `missing` names a reference file that is not
+    here, if there is one: then `state` ends before the command that adopts it."""
 
     state: State
     missing: str | None
@@ -85,7 +85,7 @@ def check(folded: Folded, commands: Iterable[SignedCommand], resolve: Resolve) -
 
 
 def _unchecked(missing: MissingReference) -> str:
-    return f"{missing}, so whether this will be refused could not be checked here"
+    return f"{missing}, so it could not be checked here whether this will be refused"
 
 
 def _now(state: State, command: SignedCommand) -> Message:

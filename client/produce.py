@@ -1,4 +1,4 @@
-"""Sends a capture file to `registration.events.v1`. Stopped anywhere, it goes on where it was."""
+"""Sends a capture file to `registration.events.v1`. After an interruption it continues where it stopped."""
 
 import asyncio
 import hashlib

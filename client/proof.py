@@ -1,4 +1,4 @@
-"""That one row is on a signed list: RFC 6962 inclusion with the signed head, to be verified alone.
+"""The proof that one row is on a signed list: RFC 6962 inclusion with the signed head, verifiable alone.
 
 A voter keeps the proof; whoever has the register's public key can verify it without the list and without us.
 That the list's version was published, only its roll manifest tells.

@@ -118,7 +118,7 @@ def _birth_date(one: NDArray[Any], other: NDArray[Any]) -> Level:
     same_year, same_month, same_day = years == 0, month == other_month, day == other_day
     unknown_day = (day == 0) | (other_day == 0)
     unknown_month = (month == 0) | (other_month == 0)
-    # Who knows only the year is often written down as born on 1 January.
+    # People who know only their year of birth are often recorded as born on 1 January.
     january = (month == 1) & (day == 1)
     other_january = (other_month == 1) & (other_day == 1)
     both_vague, one_vague = (

@@ -1,4 +1,4 @@
-"""Versions of rolls and their lists in MongoDB, fenced: only who took a version last can store it.
+"""Versions of rolls and their lists in MongoDB, fenced: only the last attempt to take a version can store it.
 
 A process may be paused for hours between any two steps, and the store may be dropped or exchanged under it.
 So each attempt to judge a version takes it first: it puts a token of its own in the version's document. Lists
@@ -37,7 +37,7 @@ class Stood:
 
 @dataclass(frozen=True, slots=True)
 class StoredList:
-    """Who stood at a station in a version, and as what."""
+    """One voter on a station's list in a version, and as what."""
 
     station: str
     stood: Mapping[str, Stood]

@@ -25,7 +25,7 @@ from shared.store.progress import ProgressStore
 _log = structlog.get_logger()
 
 JUDGING_PARTITION = 0
-"""Who holds it judges."""
+"""The process that holds this partition judges."""
 
 CLAIMS_AT_ONCE = 2_000
 """Claims kept before they are written: some 1 MB. A batch of records with 500 claims each has 250,000."""

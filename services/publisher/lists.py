@@ -63,7 +63,7 @@ class Edition:
 
 @dataclass(frozen=True, slots=True)
 class Removed:
-    """Who stood at a station in the version before and does not now."""
+    """Someone who was on a station's list in the version before and is not now."""
 
     registration_id: str
     reason: str

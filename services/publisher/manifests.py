@@ -1,4 +1,4 @@
-"""What lies on `roll.manifests.v1`: a version whose roll manifest is there is never published again."""
+"""What is on `roll.manifests.v1`: a version whose roll manifest is there is never published again."""
 
 import asyncio
 from collections.abc import Sequence

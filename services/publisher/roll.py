@@ -1,4 +1,4 @@
-"""Who stands in a roll: the contract's rules on decisions, age and undecided claims, in their order. Pure.
+"""Who is on a roll: the contract's rules on decisions, age and undecided claims, in their order. Pure.
 
 Registrations are looked at only as far as claims or decisions touch them; all others stand or not by
 themselves (`absence`).
@@ -78,7 +78,7 @@ def rule(
 
 
 def absence(registration: Registration, ruling: Ruling, day: date) -> tuple[str, str | None] | None:
-    """Why a registration does not stand, and by which event or command; None if it stands."""
+    """Why a registration is not on the roll, and by which event or command; None if it is."""
     if registration.removal_reason is not None:
         return registration.removal_reason, registration.event_id
     decided = ruling.dropped.get(registration.registration_id)

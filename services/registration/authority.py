@@ -14,7 +14,7 @@ from shared.reference.devices import Devices, signed_by_device
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """Who sent an event, as far as it is shown.
+    """The sender of an event, as far as a signature shows it.
 
     `proven`: the device that the event names signed it, for the office of its row. `area` is what it may act
     for; None: everywhere, since no devices are in force.
@@ -30,7 +30,7 @@ UNKNOWN: Final = Sender(False, frozenset())
 
 
 def sender_of(incoming: Incoming, devices: Devices | None, register: str) -> Sender:
-    """Who sent an event, by the devices in force, None where there are none."""
+    """The sender of an event by the devices in force; None where no devices are in force."""
     if devices is None:
         return ANYBODY
     device = devices.get(incoming.device or "")
@@ -80,6 +80,6 @@ def voter_hash(voter: Any) -> str:
 def _came_in(history: Sequence[Version], epoch: int) -> bool:
     """Whether the registration came by a transfer in this epoch, whatever followed.
 
-    Else an office could take somebody over and remove them before anybody sees it.
+    Otherwise an office could take somebody over and remove them before anybody sees it.
     """
     return any(each.type == EventType.TRANSFERRED and each.epoch == epoch for each in history)

@@ -72,8 +72,8 @@ class BatchChanges:
 class Batch:
     """A capture batch while changes are added to it.
 
-    `partition` is that of its closes: whoever holds it sends the receipts. `stored` is the guard of the next
-    write: what the store held when the batch was read.
+    `partition` is that of its closes: the process that holds it sends the receipts. `stored` is the guard of
+    the next write: what the store held when the batch was read.
     """
 
     __slots__ = (

@@ -1,4 +1,4 @@
-"""Whether a birth date can be true of who stood before the registrar. Pure."""
+"""Whether a birth date can be true of a person who registers. Pure."""
 
 import calendar
 

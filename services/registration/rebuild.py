@@ -21,7 +21,7 @@ class Rebuild:
         self._left = dict(await self._committed())
 
     async def goes_on(self) -> bool:
-        """Whether some partition has not come again to where it was; once all have, it costs nothing."""
+        """Whether some partition is not yet read again to where it was; once all are, this costs nothing."""
         if left := self._left:
             reached = await self._progress.positions(left.keys())
             if self._left is left:  # else partitions were assigned meanwhile, and it begins anew

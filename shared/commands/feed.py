@@ -23,7 +23,7 @@ class CommandFeed:
     A broker that is away is waited for. A reference file that a command names and that is not there is waited
     for too, and nothing after that command is folded, but the messages after it are read. A damaged or
     exchanged topic stops the feed: `run`, and every wait, then raise StopService. Raises that at once where
-    the settings do not say who founds the register.
+    the settings do not name the officers' file that creates the register.
     """
 
     name = "commands"

@@ -1,8 +1,8 @@
 """The pure fold over `roll.commands.v1`: what each message does depends only on the messages before it.
 
-Reference files are bound by their hash, so their content is part of the message that adopts them. Whoever may
-write to the topic may write anything: what is not validly signed changes nothing, blocks nothing, and leaves
-its id to whoever signs with it.
+Reference files are bound by their hash, so their content is part of the message that adopts them. Everyone
+who may write to the topic may write anything: what is not validly signed changes nothing, blocks nothing,
+and leaves its id to the first message that is validly signed.
 """
 
 from collections.abc import Iterable, Mapping
@@ -183,7 +183,7 @@ def _require_area(officer: Officer, command: Command) -> None:
 
 
 def _found(state: State, message: Message, mine: Verdict, resolve: Resolve) -> _Judgement:
-    """The founding: exactly the pinned officers' file, signed by an administrator whom it names.
+    """The register's creation: exactly the pinned officers' file, signed by an administrator whom it names.
 
     Nothing else that anybody adopts is looked for: a register is not to wait for a stranger's file.
     """

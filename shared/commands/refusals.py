@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 
 REASONS: Mapping[str, str] = {
-    "no_officers": "the register has no officers yet: nothing counts before the founding adoption",
+    "no_officers": "the register has no officers yet: nothing counts before the adoption that creates it",
     "unknown_officer": "no officer of that name is in force",
     "signature": "the signature is not that officer's over this message",
-    "role": "the officer does not hold the role that this takes",
+    "role": "the officer does not hold the role that this needs",
     "invalid": "the data break the contract",
     "unknown_type": "no such command",
     "unknown_command": "there is no such proposal before this message",
@@ -15,9 +15,9 @@ REASONS: Mapping[str, str] = {
     "expired": "the proposal is older than 14 days",
     "same_officer": "a second officer must approve: another name and another key",
     "proposer": "the proposer is no longer in force with that key and role",
-    "area": "the officer's areas do not hold what this is about",
+    "area": "what this is about lies outside the officer's areas",
     "epoch": "cut-offs are numbered 1, 2, … without a gap",
-    "reference": "reference data of some kind were never adopted",
+    "reference": "some kind of reference data was never adopted",
     "invalid_file": "the adopted file cannot be read, or breaks its own rules",
     "model_fixed": "the model of a running register cannot be changed yet",
     "no_decision": "no decision on that pair is in force",

@@ -36,7 +36,7 @@ __all__ = [
 class State:
     """The fold's result. It grows in place, only at its end: every answer about an offset stays as it is.
 
-    `founding` is the SHA-256 of the only officers file that can found the register. Only an open verdict may
+    `founding` is the SHA-256 of the only officers file that can create the register. Only an open verdict may
     still change, and what supersedes a decision; `verdict_log` says in which order verdicts were given.
     """
 

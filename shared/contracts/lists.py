@@ -45,12 +45,12 @@ class Entry(Strict):
 
 
 class RemovedEntry(Strict):
-    """Who stood at this station in the version before and does not now."""
+    """Someone who was on this station's list in the version before and is not now."""
 
     registration_id: Identifier
     """The registration."""
     reason: RemovalReason | Literal["decided", "transferred", "reassigned", "held", "age"]
-    """Why it no longer stands here."""
+    """Why it is no longer on this list."""
     by: str | None
     """`ce_id` of the removal or of the last decision that drops it, else null."""
 
@@ -137,7 +137,7 @@ class ProvinceManifestHead(_Head):
     entries: Number
     """Entries of all of them."""
     excluded: dict[str, Number]
-    """The epoch's registrations that do not stand, by reason, in the province of their last residence."""
+    """The epoch's registrations that are on no list, by reason, in the province of their last residence."""
     lists_root: Sha256
     """RFC 6962 root over the canonical rows of `lists`, in hex."""
 
@@ -159,7 +159,7 @@ class RollManifestHead(_Head):
     entries: Number
     """Entries of all of them."""
     excluded: dict[str, Number]
-    """The epoch's registrations that do not stand, by reason."""
+    """The epoch's registrations that are on no list, by reason."""
     roll_root: Sha256
     """RFC 6962 root over the canonical rows of `provinces`, in hex."""
     audit_head: Sha256

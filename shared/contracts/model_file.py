@@ -1,7 +1,7 @@
 """The model file: all that decides whether two versions are a claim.
 
-What is refused here nobody may adopt, so every version of the software must judge alike. Whether a service
-can serve a model, for one because it has its normaliser, is the service's question.
+A file that is refused here cannot be adopted, so every version of the software must judge alike. Whether a
+service can serve a model, because it has its normaliser for one, is the service's question.
 """
 
 import math

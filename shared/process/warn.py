@@ -1,6 +1,6 @@
 """Warnings of what services and the command line share.
 
-A service has configured its log. Whoever typed a command is told of a failure at its end, in words: nothing
+A service has configured its log. A command tells of a failure at its end, in words: nothing
 is printed meanwhile, and structlog, which imports rich and more, is not imported for it.
 """
 

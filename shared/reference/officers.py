@@ -57,7 +57,7 @@ class Officer:
         return role in self.roles
 
     def reaches(self, communes: Iterable[str]) -> bool:
-        """Whether one of the communes lies in the officer's areas. Who has areas reaches nothing else."""
+        """Whether a commune lies in the officer's areas; an officer with areas reaches nothing else."""
         return self.areas is None or any(holds(self.areas, commune) for commune in communes)
 
 

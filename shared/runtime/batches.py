@@ -65,7 +65,7 @@ class OpenBatch:
 
     Its records are there at once, each of which counts as `each` bytes in memory, or, if it is `large` (it
     holds more than `ORDINARY_BYTES` while it is open), come out of an iterator. `cost`: bytes that were
-    decompressed in vain, beside what the records hold.
+    decompressed for nothing, in addition to what the records hold.
     """
 
     next_offset: int

@@ -65,7 +65,7 @@ def connection_options(kafka: KafkaSettings, client_id: str) -> dict[str, Any]:
 
 
 def admin_options(settings: Settings, client_id: str) -> dict[str, Any]:
-    """What aiokafka's admin client takes of the options that all clients share."""
+    """The options that all clients share, as far as aiokafka's admin client has them."""
     options = connection_options(settings.kafka, client_id)
     accepted = inspect.signature(AIOKafkaAdminClient).parameters
     return {name: value for name, value in options.items() if name in accepted}

@@ -219,7 +219,7 @@ async def test_a_capture_file_that_is_interrupted_goes_on_where_it_was(
             await asyncio.sleep(0.005)
     process.send_signal(signal.SIGINT)
     _, err = await process.communicate()
-    assert process.returncode == 130 and "goes on where it was" in err.decode()
+    assert process.returncode == 130 and "continues where it stopped" in err.decode()
     before = json.loads(bookmark.read_bytes())["lines"]
     assert 0 < before < total
     rest = await shell.run("produce", "big.jsonl", "--json")

@@ -76,7 +76,7 @@ def test_who_proposes_or_approves_what_is_proposed_already_is_told(desk: Desk) -
     first = decided(desk)
     again = desk.run("decide", "a", "b", "--different", "--reason", "two faces", "--json")
     [warning] = json.loads(again.stdout)["warnings"]
-    assert "one has proposed on the same" in warning and first[:12] in warning
+    assert "one has a proposal on the same" in warning and first[:12] in warning
     told = json.loads(desk.approve(first, "--json").stdout)["warnings"]
     assert len(told) == 1 and json.loads(again.stdout)["id"][:12] in told[0]
 
