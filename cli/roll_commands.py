@@ -52,7 +52,7 @@ def verify(
     `rollstream verify PROOF.json --key PUB.pem`.
     """
     from cli.show_verified import lines_of, value_of
-    from client.verify import verify_paths
+    from client.verify import newest_proof, verify_paths
 
     if proof is not None and not voter:
         fail("say whose proof to write: --voter REGISTRATION")
@@ -60,8 +60,11 @@ def verify(
         report = verify_paths(paths, _keys(key), voter or None)
     except OSError as error:
         fail(f"{error.filename}: {error.strerror}; name a list, a manifest or a folder of them")
-    if proof is not None and report.proofs:
-        proof.write_text(to_json(report.proofs[-1][1].document()) + "\n")
+    if proof is not None and report.proofs and not report.faults:
+        kept = newest_proof(report)
+        if kept is None:
+            fail(f"{voter} is on lists of several rolls: name the folder of one of them")
+        proof.write_text(to_json(kept.document()) + "\n")
     show(value_of(report), as_json=as_json, text="\n".join(lines_of(report, voter)))
     if not report.good or (voter and not report.proofs):
         raise typer.Exit(1)

@@ -42,7 +42,7 @@ def lines_of(report: Report, voter: str) -> Iterator[str]:
     for path, proof in report.proven:
         who = _who(proof)
         yield (
-            f"{path} proves that {who['registration_id']} is number {who['serial']} on the list of station "
+            f"{path} verifies: {who['registration_id']} is number {who['serial']} on the list of station "
             f"{proof.station}: {who['register']}, roll {who['roll']}, version {who['version']}, {who['kind']}"
         )
     if voter and not report.proofs:

@@ -267,6 +267,17 @@ def _of_one_version(document: Document, roll: Document) -> bool:
     return all(document.head[each] == roll.head[each] for each in _COMMON)
 
 
+def newest_proof(report: Report) -> Proof | None:
+    """The proof of the newest version that a voter is on, for the voter to keep.
+
+    None where the proofs are of several rolls, or there is none.
+    """
+    proofs = [proof for _, proof in report.proofs]
+    if len({(proof.head["register"], proof.head["roll"]) for proof in proofs}) != 1:
+        return None
+    return max(proofs, key=lambda proof: int(proof.head["version"]))
+
+
 def _on_two_lists(documents: Iterable[Document]) -> list[tuple[str, str]]:
     first: dict[str, str] = {}
     faults = []

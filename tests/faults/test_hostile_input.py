@@ -32,7 +32,7 @@ async def hostile_closes(register: Pipeline) -> None:
 
 async def many_errors(register: Pipeline) -> None:
     key = hostile.key_in(PARTITION, 3, "R")
-    await hostile.send_events(register.demo.settings, hostile.full_of_errors(key, 100, 5_000), PARTITION)
+    await hostile.send_events(register.demo.settings, hostile.full_of_errors(key, 100, 8_000), PARTITION)
 
 
 async def decompression_bomb(register: Pipeline) -> Runs:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import string
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -26,7 +28,7 @@ MEBIBYTE = 1024 * 1024
 def event(key: str, event_id: str, event_type: str, data: Any) -> Raw:
     """A decodable event in binary mode, as a raw record."""
     headers = tuple((name.encode(), value) for name, value in encode("/hostile", event_id, event_type))
-    return Raw(json.dumps(data).encode(), key.encode(), headers)
+    return Raw(json.dumps(data, separators=(",", ":")).encode(), key.encode(), headers)
 
 
 def closes(device: str, count: int) -> Iterator[Raw]:
@@ -39,10 +41,21 @@ def closes(device: str, count: int) -> Iterator[Raw]:
 
 
 def full_of_errors(key: str, count: int, errors: int) -> Iterator[Raw]:
-    """Events whose data break the contract in as many places as 64 KiB hold."""
+    """Events whose data break the contract in as many places as 64 KiB hold: unknown names of the shortest.
+
+    By the contract all of them are one error, told by their parent. Every known field is wrong, too.
+    """
+    letters = string.ascii_letters + string.digits
+    names = ["".join(each) for each in itertools.islice(itertools.product(letters, repeat=3), errors)]
     for number in range(count):
-        data = {"registration_id": key, "voter": {f"x{at}": 0 for at in range(errors)}}
-        data["capture"] = {f"y{at}": 0 for at in range(errors // 100)}
+        voter = {
+            "family_name": {"km": 0, "latin": 0}, "given_name": {"km": "", "latin": ""}, "sex": 0,
+            "date_of_birth": 0, "date_of_birth_precision": 0, "phone": 0,
+            "identity_document": {"kind": 0, "number": 0},
+        }  # fmt: skip
+        capture = {"office": 0, "device": 0, "operator": 0, "batch": 0, "sequence": -1, "captured_at": 0}
+        data = {"registration_id": key, "revision": 0, "residence": {"village_code": 0}, "capture": capture}
+        data["voter"] = voter | dict.fromkeys(names, 0)
         yield event(key, f"errors-{number}", EventType.REGISTERED, data)
 
 

@@ -92,11 +92,39 @@ def test_the_command_writes_a_proof_and_verifies_it_without_the_list(tmp_path: P
     )
     assert made.exit_code == 0, made.output
     alone = CliRunner().invoke(app, ["verify", file, *key])
-    assert alone.exit_code == 0 and "proves that r-2 is number" in alone.output
+    assert alone.exit_code == 0 and "r-2 is number" in alone.output
     assert "station S-1: kh-test, roll 2027-commune, version 2" in alone.output
     (tmp_path / "other.pem").write_bytes(signing.public_pem(key_of("other").public_key()))
     wrong = CliRunner().invoke(app, ["verify", file, "--key", str(tmp_path / "other.pem")])
     assert wrong.exit_code == 1 and "not one of the given keys'" in wrong.output
+
+
+def test_the_proof_that_is_kept_is_of_the_newest_version_and_of_one_roll(tmp_path: Path) -> None:
+    follower = Follower(Settings(register=REGISTER), tmp_path / "lists", [KEY])
+    for version in (9, 10):
+        follower.take(small_edition(version).records())
+    (tmp_path / "key.pem").write_bytes(PUBLIC_PEM)
+    file = tmp_path / "proof.json"
+    command = ["verify", str(tmp_path / "lists"), "--key", str(tmp_path / "key.pem"), "--voter", "r-2"]
+    made = CliRunner().invoke(app, [*command, "--proof", str(file)])
+    assert made.exit_code == 0, made.output
+    assert json.loads(file.read_bytes())["list"]["version"] == 10
+    follower.take(small_edition(2, "another").records())
+    file.unlink()
+    of_two = CliRunner().invoke(app, [*command, "--proof", str(file)])
+    assert of_two.exit_code == 1 and "several rolls" in of_two.output
+    assert not file.exists()
+
+
+def test_no_proof_is_kept_of_what_does_not_verify_whole(tmp_path: Path) -> None:
+    Follower(Settings(register=REGISTER), tmp_path / "lists", [KEY]).take(small_edition().records())
+    (tmp_path / "key.pem").write_bytes(PUBLIC_PEM)
+    other = next(path for path in (tmp_path / "lists").rglob("*.json") if "S-2" in path.name)
+    other.write_text(other.read_text().replace("r-7", "r-6"))
+    file = tmp_path / "proof.json"
+    command = ["verify", str(tmp_path / "lists"), "--key", str(tmp_path / "key.pem"), "--voter", "r-2"]
+    assert CliRunner().invoke(app, [*command, "--proof", str(file)]).exit_code == 1
+    assert not file.exists()
 
 
 def test_a_wrong_key_is_told_once_and_not_for_each_file(tmp_path: Path) -> None:
