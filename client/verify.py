@@ -162,7 +162,7 @@ def edition_faults(documents: Iterable[Document]) -> list[tuple[str, str]]:
 def verify_paths(paths: Iterable[Path], keys: Sequence[Ed25519PublicKey], voter: str | None = None) -> Report:
     """Verify files, and all JSON files of folders; documents of one version also against each other.
 
-    With `voter`, a registration id, also prove where it stands.
+    With `voter`, a registration id, also prove that it is on its list.
     """
     report = Report()
     editions: dict[EditionName, list[Document]] = {}

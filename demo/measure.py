@@ -104,8 +104,8 @@ def true_pairs(people: Mapping[str, str]) -> set[Pair]:
 
 @dataclass(frozen=True, slots=True)
 class StandingTwice:
-    """`people` who stand more than once on the lists; `missed` those of them whom no officer was asked about:
-    no chain of claims joins two of their registrations that stand."""
+    """`people` who are on the lists more than once; `missed` those of them whom no officer was asked about:
+    no chain of claims joins two of their registrations on the lists."""
 
     people: set[str]
     missed: set[str]

@@ -30,7 +30,7 @@ class Compiled:
 
 @dataclass(frozen=True, slots=True)
 class _District:
-    """A district: who stands in it and who does not, who stood on its lists in the version before,
+    """A district: who is on its lists and who is not, who was on them in the version before,
     and those of them who do not live there now."""
 
     code: str
@@ -71,7 +71,7 @@ class Compiler:
         self._seatless: list[str] = []
 
     async def compile(self, state: State, *, store: bool = True) -> Compiled:
-        """Make and `store` every list. Raises Refusal naming what stands against the version."""
+        """Make and `store` every list. Raises Refusal, which names why there can be no version."""
         ruling = await self._ruling(state)
         compiled = Compiled()
         for code in await self._districts():

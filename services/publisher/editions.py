@@ -2,8 +2,8 @@
 
 A process may be paused for hours between any two steps, and the store may be dropped or exchanged under it.
 So each attempt to judge a version takes it first: it puts a token of its own in the version's document. Lists
-are stored under that token and count for nobody else, and what makes a version stand is written only where
-the token still is. A store that was dropped meanwhile has none.
+are stored under that token and count for no other attempt. That a version is effective, and published, is
+written only where the token still is. A store that was dropped meanwhile has none.
 """
 
 import uuid
@@ -150,7 +150,7 @@ class EditionStore:
     async def save_lists(
         self, attempt: Attempt, lists: Iterable[tuple[StationList, bool, Sequence[Registration]]]
     ) -> None:
-        """Keep the lists of an attempt, each with whether its station is closed and who stands there.
+        """Keep the lists of an attempt, each with whether its station is closed and who is on it.
 
         They stay until the next version of the roll is published, which needs them for `removed`.
         """

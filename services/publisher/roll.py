@@ -207,7 +207,7 @@ def _refuse_contradictions(questions: Questions, persons: Persons, dropped: Mapp
 def _between_standing(
     questions: Questions, persons: Persons, candidates: Sequence[str]
 ) -> dict[tuple[str, str], bool]:
-    """Undecided claims between two persons who would both stand, each told by the one who stands.
+    """Undecided claims between two persons who would both be on the roll, by the registrations that would.
 
     Both ways round; true where the second is kept meanwhile (rule 2).
     """
@@ -225,7 +225,8 @@ def _between_standing(
 
 
 def _barred(questions: Questions, persons: Persons, candidates: Sequence[str]) -> dict[str, str]:
-    """Who would stand, but was dropped on earlier versions for one who is dead, barred or too young.
+    """Those who would be on the roll, but were dropped on earlier versions for someone dead, barred or too
+    young.
 
     Each with that one: to correct the data of a dead person's second registration does not bring it back.
     """

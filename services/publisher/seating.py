@@ -21,10 +21,10 @@ class Seating:
 
 
 def seat(voters: Iterable[Registration], stations: Stations, before: Mapping[str, str]) -> Seating:
-    """Give seats to all who stand in some whole communes; `before` says where they stood last.
+    """Give seats to all voters of some whole communes; `before` has their stations in the version before.
 
-    First who named a station of their commune; then, in order of id and up to capacity, who stood at one that
-    serves them; then the rest, at the first station in file order that serves them and has room.
+    First those who named a station of their commune; then, in order of id and up to capacity, those who had
+    one that serves them; then the rest, at the first station in file order that serves them and has room.
     """
     places = _Places(stations)
     voters = sorted(voters, key=lambda voter: voter.registration_id)

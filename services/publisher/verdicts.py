@@ -36,7 +36,7 @@ class VerdictStore:
         await self._mongo.write(COMMANDS, [_write(verdict) for verdict in verdicts])
 
     async def refuse(self, request: FinaliseRequest, refusal: Refusal) -> None:
-        """A `finalised` is refused, with the names of what stands against it. Raises TransientError."""
+        """Store that a `finalised` is refused, and whom or what that is about. Raises TransientError."""
         names = [list(name) if isinstance(name, tuple) else name for name in refusal.names[:MOST_NAMES]]
         await self._judged(
             request,

@@ -72,7 +72,7 @@ class MarkerReader:
     async def _any_may_be_signed(self, markers: Sequence[SignedMarker]) -> bool:
         """Whether any officers' file that a message names, effective or not, holds the key of a signer.
 
-        Who is in force anywhere is in one of them. True if one of them is not in the folder.
+        An officer who is in force at any offset is in one of them. True if one of them is not in the folder.
         """
         known: list[Mapping[str, Officer]] = []
         for sha256 in self._officers_files():
