@@ -155,7 +155,8 @@ async def test_checked_records_and_a_finalised_give_one_whole_version_that_verif
         roll = await publishing.published("roll-1/1")
         assert (roll["entries"], roll["stations"]) == (3, 3)
         assert roll["excluded"] == {"age": 1, "deceased": 1, "decided": 1}
-        assert blocked(service, "epoch") == 0
+        # It is told after the version is stored as published.
+        await until(lambda: blocked(service, "epoch") == 0, timeout=10)
         assert (await publishing.verdict(decision))["command_offset"] is not None
 
     follower = Follower(publishing.register.settings, tmp_path / "lists", [KEY])
