@@ -47,6 +47,7 @@ class Session:
     sent: list[dict[str, Any]] = field(default_factory=list)
     skipped: int = 0
     undecidable: int = 0
+    refused: list[dict[str, Any]] = field(default_factory=list)
 
     def say(self, text: str) -> None:
         """To whoever reads; a script gets nothing but JSON on stdout."""
@@ -56,7 +57,7 @@ class Session:
         """Go through the open conflicts."""
         place = self._places()
         async for asked in desk.conflicts():
-            if limit is not None and len(self.sent) + self.skipped >= limit:
+            if limit is not None and self._answered >= limit:
                 return
             self.say(show_proposal.question(asked, place))
             if asked.pair is None:
@@ -77,7 +78,7 @@ class Session:
         """Go through others' proposals of decisions and reversals."""
         place = self._places()
         async for asked in desk.proposals():
-            if limit is not None and len(self.sent) + self.skipped >= limit:
+            if limit is not None and self._answered >= limit:
                 return
             proposal = asked.proposal
             assert proposal is not None  # that is what `proposals` gives
@@ -101,6 +102,10 @@ class Session:
                 made = commands.withdrawal(register, self.signer, at, self.reason)
             await self._send(made, asked, APPROVING[key])
 
+    @property
+    def _answered(self) -> int:
+        return len(self.sent) + self.skipped + len(self.refused)
+
     async def _answer(self, choices: Mapping[str, str]) -> str:
         """A key, and a reason where it takes one: said once, it holds until it is told anew."""
         while True:
@@ -117,11 +122,17 @@ class Session:
                 return "q"  # a decision takes a reason, and there is nobody to give one
 
     async def _send(self, made: SignedCommand, asked: Question, told: str) -> None:
-        unchecked = foresight.check(self.folded, [made], self.store.read)
+        """Send an answer. One that would be refused is told, and the session goes on with the next."""
+        ids = [id_ for id_, _ in asked.key]
+        try:
+            unchecked = foresight.check(self.folded, [made], self.store.read)
+        except CommandNotSent as error:
+            self.refused.append({"type": made.type, "said": told, "pair": ids, "why": str(error)})
+            self.say(wrapped(str(error)) + "\n")
+            return
         if unchecked:
             raise CommandNotSent(f"Nothing was sent: {unchecked}")
         await commands.send(self.current, [made])
-        ids = [id_ for id_, _ in asked.key]
         conflict = asked.conflict["_id"] if asked.conflict else None
         self.sent.append({"id": made.id, "type": made.type, "said": told, "pair": ids, "conflict": conflict})
         self.say(f"→ {told}: {made.id}\n")
@@ -145,6 +156,7 @@ def review(
     why = asyncio.run(_sit(session, who, filters, limit, approving))
     if as_json:
         summary = {"sent": session.sent, "skipped": session.skipped, "undecidable": session.undecidable}
+        summary["refused"] = session.refused
         typer.echo(to_json(summary))
     else:
         typer.echo("\n".join(_summary(session, approving)))
@@ -189,6 +201,8 @@ def _decision(key: str, asked: Question) -> dict[str, Any]:
 def _summary(session: Session, approving: bool) -> Iterator[str]:
     sent = len(session.sent)
     yield f"{sent} {'answers' if approving else 'decisions'} sent, {session.skipped} skipped."
+    if session.refused:
+        yield f"{len(session.refused)} not sent, since they would have been refused: the reasons stand above."
     if sent and not approving:
         yield "Next, another officer: rollstream review --approve --officer NAME --key PEM"
         yield "A slip of the fingers: `rollstream withdraw ID` takes a proposal back until it is approved."

@@ -25,17 +25,17 @@ def show_conflict(found: ConflictFile, place: Names) -> None:
     typer.echo(show_people.evidence(conflict.get("evidence") or ()))
     for each in show_people.stale(found.registrations):
         typer.echo(wrapped(f"Note: {each}") + "\n")
-    types = {each["_id"]: each["type"] for each in found.decisions}
+    later = {each["_id"]: each for each in found.decisions}
     columns = ("command", "what", "verdict", "why", "by", "on")
-    typer.echo(table("Decisions so far", columns, [_decision(each, types) for each in found.decisions]))
+    typer.echo(table("Decisions so far", columns, [_decision(each, later) for each in found.decisions]))
 
 
-def _decision(command: Mapping[str, Any], types: Mapping[str, str]) -> tuple[str, ...]:
+def _decision(command: Mapping[str, Any], later: Mapping[str, Mapping[str, Any]]) -> tuple[str, ...]:
     data = command["data"]
     return (
         command["_id"][:SHORT],
         ruling(command["type"], data),
-        "; ".join(verdict(command, types)),
+        "; ".join(verdict(command, later)),
         data["reason"],
         ", ".join(filter(None, (command["proposed_by"], command.get("approved_by")))),
         "these versions" if command["these_versions"] else "other versions",

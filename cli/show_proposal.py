@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from cli import show_people
-from client.already import already, is_open, pair_key
+from cli.show_status import EXPIRED, OTHER_COMMUNES
+from client.already import already, differ_in_communes, is_expired, is_open, pair_key
 from client.describe import SHORT, describe, ruling, what
 from client.differences import differences
 from client.officers_list import deadlock, idle_roles
@@ -48,11 +49,12 @@ def question(asked: Question, place: Names) -> str:
 
 def earlier(asked: Question) -> str:
     """What was said of the two before, the oldest first."""
+    by_id = {each.ce_id: each for each in asked.earlier}
     rows = [
         (
             each.ce_id[:SHORT],
             ruling(each.command_type, each.data or {}),
-            outcome(each),
+            outcome(each, by_id.get(each.superseded_by or "")),
             (each.data or {}).get("reason", ""),
             f"{each.proposed_by}, {each.approved_by}" if each.approved_by else each.proposed_by,
             "" if pair_key(each.data) == asked.key else "other versions",
@@ -62,12 +64,16 @@ def earlier(asked: Question) -> str:
     return table("Decisions so far", ("command", "what", "verdict", "why", "by", "on"), rows)
 
 
-def outcome(verdict: Verdict) -> str:
-    """A verdict in a few words."""
+def outcome(verdict: Verdict, later: Verdict | None = None) -> str:
+    """A verdict in a few words; `later` is what superseded it, if that is known."""
     if is_open(verdict):
         return "waits for approval"
+    if is_expired(verdict):
+        return EXPIRED
     if verdict.superseded_by:
-        return f"until {verdict.superseded_by[:SHORT]}"
+        until = f"until {verdict.superseded_by[:SHORT]}"
+        odd = later is not None and differ_in_communes(verdict.data, later.data)
+        return f"{until}, {OTHER_COMMUNES}" if odd else until
     return f"{verdict.verdict} ({verdict.reason})" if verdict.reason else verdict.verdict
 
 

@@ -5,16 +5,24 @@ from typing import Any
 
 import typer
 
+from client.already import differ_in_communes, is_too_old
 from client.describe import SHORT, describe, what
 from client.output import table
 from client.status import Status
 from shared.contracts.commands import CommandType
+from shared.contracts.timestamps import milliseconds
 
 ANSWERS = (CommandType.APPROVED, CommandType.WITHDRAWN)
 """What is no proposal, but says something of one."""
 
+OTHER_COMMUNES = "which names other communes: at most one of the two counts as made"
+"""Of two commands on the same versions; `finalised` and the conflict know which one."""
+
 LAST_SHOWN = 10
 """Settled proposals that people are shown unless they ask for more."""
+
+EXPIRED = "expired (not yet recorded)"
+"""What is open but can no longer be approved: only an approval that comes too late records it."""
 
 NAMES_SHOWN = 3
 """Names of a refused `finalised` that people are shown; `--json` has them."""
@@ -28,7 +36,7 @@ def show_status(found: Status) -> None:
     waiting = [_waiting(each) for each in found.open]
     typer.echo(table("Proposals that wait for approval", columns, waiting))
     columns = ("command", "what", "by", "verdict")
-    typer.echo(table("Last settled", columns, [_settled(each, found.types) for each in found.settled]))
+    typer.echo(table("Last settled", columns, [_settled(each, found.later) for each in found.settled]))
     typer.echo(table("Conflicts", ("status", "number"), list(found.conflicts.items())))
     if found.open_conflicts is not None:
         columns = ("conflict", "class", "probability", "registrations")
@@ -44,31 +52,42 @@ def _waiting(command: Mapping[str, Any]) -> tuple[str, ...]:
     if command.get("approved_by"):
         # Only a `finalised` waits after its approval; the publisher's log and metric name the cause.
         note = f"approved by {command['approved_by']}, waits for its epoch, a file or the signing key"
+    elif _is_expired(command):
+        note = f"{EXPIRED}: {note}" if note else EXPIRED
     since = str(command.get("proposed_at") or "")[:10]
     return command["_id"][:SHORT], _told(command), command["proposed_by"], since, note
 
 
-def _settled(command: Mapping[str, Any], types: Mapping[str, str]) -> tuple[str, ...]:
+def _is_expired(command: Mapping[str, Any]) -> bool:
+    # An approved `finalised` waits as long as it must.
+    unsettled = command["verdict"] == "open" and not command.get("approved_by")
+    return bool(unsettled and command.get("proposed_at")) and is_too_old(milliseconds(command["proposed_at"]))
+
+
+def _settled(command: Mapping[str, Any], later: Mapping[str, Mapping[str, Any]]) -> tuple[str, ...]:
     by = command["proposed_by"]
     if command.get("approved_by"):
         by = f"{by}, {command['approved_by']}"
     why = (command.get("data") or {}).get("reason") if isinstance(command.get("data"), dict) else None
     told = f"{_told(command)}: {why}" if why else _told(command)
-    return command["_id"][:SHORT], told, by, "; ".join(verdict(command, types))
+    return command["_id"][:SHORT], told, by, "; ".join(verdict(command, later))
 
 
-def verdict(command: Mapping[str, Any], types: Mapping[str, str]) -> Iterator[str]:
-    """What became of a command in words; `types` tells the type of what superseded it."""
+def verdict(command: Mapping[str, Any], later: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """What became of a command in words; `later` has type and data of what superseded it."""
     said, by = str(command["verdict"]), command.get("settled_by")
     if said in ("withdrawn", "returned") and by:
         yield f"{said} by {by}"
     elif command.get("reason"):
         yield f"{said} ({command['reason']})"
     else:
-        yield said
-    if later := command.get("superseded_by"):
-        how = "taken back" if types.get(later) == CommandType.REVERSED else "decided anew"
-        yield f"{how} by {later[:SHORT]}"
+        yield EXPIRED if _is_expired(command) else said
+    if by_id := command.get("superseded_by"):
+        other = later.get(by_id, {})
+        how = "taken back" if other.get("type") == CommandType.REVERSED else "decided anew"
+        yield f"{how} by {by_id[:SHORT]}"
+        if differ_in_communes(command.get("data"), other.get("data")):
+            yield OTHER_COMMUNES
     if names := command.get("names"):
         some = ", ".join(
             " and ".join(each) if isinstance(each, list) else each for each in names[:NAMES_SHOWN]

@@ -22,14 +22,14 @@ class Status:
     """What is stored of commands, conflicts and rolls.
 
     `open` are the proposals that wait, `settled` the last others, the oldest first; `known`: there is any
-    command at all; `types` are the types of those that superseded one of `settled`; `conflicts` are numbers
-    by status, `open_conflicts` None where they were not asked for.
+    command at all; `later` are type and data of those that superseded one of `settled`; `conflicts` are
+    numbers by status, `open_conflicts` None where they were not asked for.
     """
 
     known: bool
     open: list[dict[str, Any]]
     settled: list[dict[str, Any]]
-    types: Mapping[str, str]
+    later: Mapping[str, Mapping[str, Any]]
     conflicts: Mapping[str, int]
     open_conflicts: list[dict[str, Any]] | None
     rolls: list[dict[str, Any]]
@@ -56,10 +56,9 @@ async def read_status(
         if settled is not None:
             last = last.limit(settled)
         found = list(reversed(await last.to_list(None)))
-        later = [each["superseded_by"] for each in found if each.get("superseded_by")]
-        types = {
-            each["_id"]: each["type"] for each in await mongo.find_by_ids("commands", later, {"type": 1})
-        }
+        ids = [each["superseded_by"] for each in found if each.get("superseded_by")]
+        named = await mongo.find_by_ids("commands", ids, {"type": 1, "data": 1})
+        later = {each["_id"]: each for each in named}
         numbers = {
             status: await stored.count_documents({"status": status}) for status in ("open", "decided", "void")
         }
@@ -69,7 +68,7 @@ async def read_status(
             surest = await stored.find(query).sort("probability", -1).limit(conflicts).to_list(None)
         rolls = await mongo.collection("rolls").find({}).sort("_id", 1).to_list(None)
         known = bool(waiting or found) or await commands.find_one({}) is not None
-        return Status(known, waiting, found, types, numbers, surest, rolls)
+        return Status(known, waiting, found, later, numbers, surest, rolls)
     finally:
         mongo.close()
 

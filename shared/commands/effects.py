@@ -63,7 +63,8 @@ def effect(
             return DecisionChange(pair, decision, offset, proposal.ce_id, communes)
         case Reversed():
             pair = _pair(command)
-            if state.decision_of(pair) is None:
+            # Only `finalised` knows the right communes: a reversal that names false ones must stop no other.
+            if state.last_change_of(pair) is None:
                 raise Refused("no_decision")
             return DecisionChange(pair, None, offset, proposal.ce_id, _communes(command))
         case Finalised():

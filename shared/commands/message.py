@@ -10,8 +10,8 @@ from shared.contracts.identity import chain
 from shared.contracts.topics import EVENT_LIMIT, KEY_LIMIT
 from shared.runtime.record import Record
 
-# Control characters, and what stands for bytes that are not UTF-8.
-_UNSUITABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+# The contract's control characters (JSON's, no others), and what stands for bytes that are not UTF-8.
+_UNSUITABLE = re.compile("[\x00-\x1f\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)

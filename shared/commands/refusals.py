@@ -20,7 +20,7 @@ REASONS: Mapping[str, str] = {
     "reference": "some kind of reference data was never adopted",
     "invalid_file": "the adopted file cannot be read, or breaks its own rules",
     "model_fixed": "the model of a running register cannot be changed yet",
-    "no_decision": "no decision on that pair is in force",
+    "no_decision": "no decision on these versions ever took effect",
     "no_cut_off": "the cut-off of its epoch had not taken effect",
     "older_epoch": "a roll of a newer epoch was finalised already",
     "undecided": "there are undecided claims",

@@ -155,6 +155,9 @@ async def _officers_decide(shell: Terminal) -> None:
 
     people = (shell.directory / "stream/truth_people.csv").read_text().splitlines()
     first, second = (line.split(",")[0] for line in people[1:3])
+    assert "(no_decision)" in await shell.told(
+        "reverse", second, first, "--reason", "undecided", *officer("adjudicator")
+    )
     missed = await shell.two("decide", second, first, "--different", "--reason", "met both", by="adjudicator")
     ruling = await shell.verdict(missed)
     assert ruling["verdict"] == "effective"
@@ -163,9 +166,6 @@ async def _officers_decide(shell: Terminal) -> None:
 
     before = (await shell.run("status", "--json")).json["commands"]
     assert "(role)" in await shell.told("cut-off", "1", *officer("adjudicator"))
-    assert "(no_decision)" in await shell.told(
-        "reverse", one["_id"], "--reason", "again", *officer("adjudicator")
-    )
     assert (await shell.run("status", "--json")).json["commands"] == before
 
 

@@ -46,6 +46,7 @@ class Desk:
     topic: CommandLog = field(default_factory=lambda: CommandLog(OFFICERS).found())
     store: DeskStore = field(default_factory=DeskStore)
     sent: list[SignedCommand] = field(default_factory=list)
+    age_ms: int = 0
 
     def run(self, *words: str, by: str = "one", key: str | None = None, typed: str = "") -> Result:
         for sha256, raw in self.topic.files.items():
@@ -89,9 +90,10 @@ class Desk:
         return name
 
     async def read(self, _settings: Settings) -> list[Record]:
-        """What lies on the topic, the last message just now."""
+        """What lies on the topic, the last message `age_ms` ago."""
         told = zip(self.topic.headers, self.topic.messages, strict=True)
-        later = round(time.time() * 1000) - self.topic.messages[-1].timestamp if self.topic.messages else 0
+        now = round(time.time() * 1000) - self.age_ms
+        later = now - self.topic.messages[-1].timestamp if self.topic.messages else 0
         return [
             Record("roll.commands.v1", 0, each.offset, each.timestamp + later, None, each.value, headers)
             for headers, each in told

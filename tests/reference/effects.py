@@ -38,7 +38,7 @@ def _adopt(history: CommandHistory, data: messages.Adopted, offset: int) -> None
 def _decide(history: CommandHistory, ce_id: str, said: messages.OnPair, offset: int) -> None:
     """Make a decision or reversal; what was last said of the same versions is superseded."""
     on_pair = [made for made in history.decisions if made.pair == said.pair]
-    if said.decision is None and (not on_pair or on_pair[-1].said.decision is None):
+    if said.decision is None and not on_pair:
         raise Refused("no_decision")
     if on_pair:
         history.verdicts[on_pair[-1].ce_id].superseded_by = ce_id

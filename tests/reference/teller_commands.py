@@ -234,6 +234,8 @@ class CommandTeller:
         elif kind == "id":
             # Before or after the one that counts, signed by who may, or by nobody in force.
             again = f"command-{self.builder.last_id('command') + self.one_of(-1, 0, 1, 2)}"
+            # Delete and the C1 controls, U+007F to U+009F, may stand in an id; U+001F may not.
+            again = self.one_of(again, again, again, again + self.one_of("\x7f", "\x80", "\x9f", "\x1f"))
             self.builder.propose(messages.CUT_OFF, cut_off, officer, ce_id=again)
         elif kind == "key":
             self.builder.propose(messages.CUT_OFF, cut_off, officer, key=key_of("other"))

@@ -1,6 +1,7 @@
 """`rollstream review`: one key a conflict."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from client.tables import cells
 from shared.contracts.model_file import LEVELS
 from shared.contracts.outputs import Claim
 from tests.kit.officers_desk import Desk, make_desk
+
+DAY_MS = 24 * 60 * 60 * 1000
 
 
 @pytest.fixture
@@ -116,6 +119,49 @@ def test_what_waits_for_approval_is_not_asked_again(desk: Desk) -> None:
     reviewed(desk, "l", "--reason", "x", "--province", "01")
     ended, sent = reviewed(desk, "ddd", "--reason", "x", "--province", "01")
     assert sent == [] and "1 conflicts were passed over" in ended.output
+
+
+def test_a_proposal_of_fifteen_days_keeps_nobody_from_deciding_anew(desk: Desk) -> None:
+    reviewed(desk, "l", "--reason", "x", "--province", "01")
+    desk.age_ms = 15 * DAY_MS
+    ended, sent = reviewed(desk, "a", "--approve", "--reason", "x", by="two")
+    assert (ended.exit_code, sent) == (0, []) and "0 answers sent" in ended.output
+    ended, sent = reviewed(desk, "d", "--reason", "x", "--province", "01")
+    assert len(sent) == 1 and "passed over" not in ended.output
+    assert "expired (not yet recorded)" in ended.output and "waits for approval" not in ended.output
+
+
+def test_a_reversal_that_names_other_communes_than_the_decision_is_told(desk: Desk) -> None:
+    decided = json.loads(desk.decide("a", "b", "--keep", "a", "--json").stdout)["id"]
+    desk.approve(decided)
+    pair = json.loads(desk.sent[0].value)["pair"]
+    false = [{**each, "commune": "250101"} for each in pair]
+    reversal = {"pair": false, "reason": "mine"}
+    desk.topic.send("rollstream.conflict.reversed.v1", reversal, "both", ce_id="false-reversal")
+    ended, _ = reviewed(desk, "a", "--approve", "--reason", "x", by="two")
+    told = "Warning: this names other communes than"
+    assert told in ended.output
+    ended, sent = reviewed(desk, "d", "--reason", "x", "--province", "01")
+    assert "other communes: at most one of the two counts as made" in " ".join(ended.output.split()) or sent
+    again = desk.run("reverse", "a", "b", "--reason", "mistaken", "--json")
+    assert again.exit_code == 0, again.output
+    assert "other communes" in " ".join(json.loads(again.stdout)["warnings"])
+
+
+def test_what_would_be_refused_is_told_and_the_session_goes_on(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when a proposal grows too old while somebody looks at it."""
+    reviewed(desk, "ldd", "--reason", "seen")
+    first, *_ = desk.sent
+    [at] = [each.offset for each in desk.topic.messages if each.ce_id == first.id]
+    old = desk.topic.messages[at]
+    desk.topic.messages[at] = replace(old, timestamp=old.timestamp - 15 * DAY_MS)
+    monkeypatch.setattr(review, "is_open", lambda verdict: verdict.verdict == "open" and verdict.signed)
+    ended, sent = reviewed(desk, "aaa", "--approve", "--reason", "agreed", by="two")
+    assert ended.exit_code == 0 and "(expired)" in ended.output
+    assert [each["command_id"] for each in sent] == [each.id for each in desk.sent[1:3]]
+    assert "1 not sent" in ended.output
 
 
 def test_of_many_conflicts_no_more_than_a_page_is_read_at_once(

@@ -1,5 +1,6 @@
 """`rollstream status` as people see it."""
 
+import time
 from typing import Any
 
 import pytest
@@ -8,6 +9,8 @@ from cli.show_status import show_status
 from client import status
 from client.status import Status, read_status
 from client.tables import cells
+from shared.commands.fold import LIFETIME_MS
+from shared.contracts.timestamps import rfc3339
 from shared.process.settings import Settings
 from tests.kit.officers_desk import DeskStore
 
@@ -28,7 +31,7 @@ def command(command_type: str, data: Any, verdict: str = "open", **others: Any) 
         "type": f"rollstream.{command_type}.v1",
         "data": data,
         "proposed_by": "publisher",
-        "proposed_at": "2026-11-01T08:00:00.000Z",
+        "proposed_at": rfc3339(round(time.time() * 1000) - 3_600_000),
         "verdict": verdict,
         "reason": None,
         "offset": 1,
@@ -36,10 +39,10 @@ def command(command_type: str, data: Any, verdict: str = "open", **others: Any) 
     }
 
 
-def shown(*commands: dict[str, Any], capsys: pytest.CaptureFixture[str], **types: str) -> str:
+def shown(*commands: dict[str, Any], capsys: pytest.CaptureFixture[str], **later: Any) -> str:
     waiting = [each for each in commands if each["verdict"] == "open"]
     settled = [each for each in commands if each["verdict"] != "open"]
-    show_status(Status(bool(commands), waiting, settled, types, {}, None, []))
+    show_status(Status(bool(commands), waiting, settled, later, {}, None, []))
     return " ".join(capsys.readouterr().out.split())
 
 
@@ -95,8 +98,36 @@ def test_what_became_of_a_command_is_told(
     verdict: str, members: Any, told: str, monkeypatch: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("COLUMNS", "200")
-    types = {"reversal": "rollstream.conflict.reversed.v1", "decision": "rollstream.conflict.decided.v1"}
-    assert told in shown(command("conflict.decided", DECIDED, verdict, **members), capsys=capsys, **types)
+    later = {
+        "reversal": command("conflict.reversed", {"pair": PAIR, "reason": "twins"}),
+        "decision": command("conflict.decided", DECIDED),
+    }
+    out = shown(command("conflict.decided", DECIDED, verdict, **members), capsys=capsys, **later)
+    assert told in out and "other communes" not in out
+
+
+def test_what_names_other_communes_than_the_decision_it_supersedes_is_told(
+    monkeypatch: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "300")
+    right, false = ([{**each, "commune": code} for each in PAIR] for code in ("010203", "250101"))
+    decided = command("conflict.decided", {**DECIDED, "pair": right}, "effective", superseded_by="reversal")
+    later = {"reversal": command("conflict.reversed", {"pair": false, "reason": "twins"})}
+    told = "taken back by reversal; which names other communes: at most one of the two counts"
+    assert told in shown(decided, capsys=capsys, **later)
+
+
+@pytest.mark.parametrize(
+    ("days", "members", "expired"),
+    [(15, {}, True), (13, {}, False), (15, {"approved_by": "second"}, False)],
+)
+def test_what_is_too_old_to_be_approved_is_not_said_to_wait(
+    days: int, members: Any, expired: bool, monkeypatch: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    since = rfc3339(round(time.time() * 1000) - days * LIFETIME_MS // 14)
+    out = shown(command("roll.finalised", FINALISED, proposed_at=since, **members), capsys=capsys)
+    assert ("expired (not yet recorded)" in out) is expired
 
 
 def test_what_is_approved_and_waits_is_not_taken_for_what_lacks_an_approval(
@@ -137,6 +168,6 @@ async def test_the_last_settled_and_all_open_are_read_and_no_more(monkeypatch: p
     documents["b"] = command("command.approved", {}, "refused", offset=51, _id="b")
     found = await read_status(Settings(register="kh"), settled=3, conflicts=None)
     assert len(found.open) == 10 and [each["_id"] for each in found.settled] == ["c-38", "c-39", "b"]
-    assert found.types == {"c-38": "rollstream.conflict.decided.v1"}
+    assert {name: each["data"] for name, each in found.later.items()} == {"c-38": DECIDED}
     everything = await read_status(Settings(register="kh"), settled=None, conflicts=None)
     assert len(everything.document()["commands"]) == 41

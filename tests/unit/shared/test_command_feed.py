@@ -66,7 +66,7 @@ async def test_a_kind_is_waited_for_until_it_is_adopted_and_its_file_is_there(
     assert waited_for() == set()
 
 
-def test_a_service_that_is_not_told_who_founds_the_register_does_not_start(tmp_path: Path) -> None:
+def test_a_service_that_is_not_told_who_creates_the_register_does_not_start(tmp_path: Path) -> None:
     """Else whoever wrote to the topic first would be its officer."""
     with pytest.raises(StopService, match="ROLLSTREAM_FOUNDING_OFFICERS: is not set"):
         CommandFeed(Settings(register=REGISTER), ReferenceStore(tmp_path))

@@ -12,6 +12,7 @@ from shared.crypto import signing
 from shared.reference.files import MissingReference
 from shared.reference.officers import officers_file
 from tests.kit.command_log import (
+    COMMUNE,
     NO_PLACES,
     NO_STATIONS,
     OFFICERS,
@@ -35,7 +36,7 @@ def verdict(log: CommandLog, ce_id: str) -> tuple[str, str | None]:
     return found.verdict, found.reason
 
 
-def test_the_first_adoption_of_officers_founds_the_register_at_its_own_offset() -> None:
+def test_the_first_adoption_of_officers_creates_the_register_at_its_own_offset() -> None:
     state = CommandLog().found().state()
     assert state.verdicts["founding"].command_offset == 0
     assert set(state.officers_at(0)) == {each.name for each in OFFICERS}
@@ -292,15 +293,29 @@ def test_of_several_decisions_on_a_pair_the_last_counts() -> None:
     assert log.state().decisions_at(offset) == {(A, B): first}
 
 
-def test_a_reversal_returns_the_pair_to_undecided_and_needs_a_decision_in_force() -> None:
+def test_a_reversal_returns_the_pair_to_undecided_and_needs_a_decision_that_took_effect() -> None:
     log = running()
     assert verdict(log, log.reverse(A, B)) == ("refused", "no_decision")
     log.decide(A, B, "r-2")
     log.decide(A, C, "r-1")
     assert verdict(log, log.reverse(A, B)) == ("effective", None)
-    assert verdict(log, log.reverse(A, B)) == ("refused", "no_decision")
+    assert verdict(log, log.reverse(A, B)) == ("effective", None)
+    assert verdict(log, log.reverse(B, C)) == ("refused", "no_decision")
     assert set(log.state().decisions_at(len(log.messages))) == {(A, C)}
     assert log.state().rulings_at(len(log.messages))[(A, B)] is None
+
+
+def test_a_reversal_that_names_a_false_commune_does_not_stop_the_one_that_names_the_right_ones() -> None:
+    """The fold does not know which is right: `finalised` does, and to it the false one is not made."""
+    log = running()
+    log.decide(A, B, "r-2")
+    false = log.reverse(A, B, (COMMUNE, "250101"))
+    right = log.reverse(A, B)
+    assert verdict(log, false) == verdict(log, right) == ("effective", None)
+    made = [
+        each for each in log.state().changes_at(len(log.messages))[(A, B)] if "250101" not in each.communes
+    ]
+    assert [each.decision is None for each in made] == [False, True]
 
 
 def test_a_decision_names_two_registrations_and_keeps_one_of_them() -> None:

@@ -116,3 +116,12 @@ def test_an_officer_s_value_that_is_no_command_is_invalid(value: bytes) -> None:
     log = running()
     log.append(signed("odd", value), value)
     assert verdict(log, "odd") == ("refused", "invalid")
+
+
+@pytest.mark.parametrize(
+    ("character", "may"), [("\x1f", False), ("\x7f", True), ("\x80", True), ("\x9f", True)]
+)
+def test_the_control_characters_that_no_id_has_are_those_below_a_space(character: str, may: bool) -> None:
+    log = running()
+    ce_id = log.send(CommandType.CUT_OFF, {"epoch": 1}, "publisher", ce_id=f"cut{character}off")
+    assert (ce_id in log.state().verdicts) is may
