@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from cli import show_people
-from cli.show_status import EXPIRED, OTHER_COMMUNES
 from client.already import already, differ_in_communes, is_expired, is_open, pair_key
-from client.describe import SHORT, describe, ruling, what
+from client.describe import EXPIRED, OTHER_COMMUNES, SHORT, describe, ruling, what
 from client.differences import differences
 from client.officers_list import deadlock, idle_roles
 from client.output import table, wrapped

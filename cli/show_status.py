@@ -6,7 +6,7 @@ from typing import Any
 import typer
 
 from client.already import differ_in_communes, is_too_old
-from client.describe import SHORT, describe, what
+from client.describe import EXPIRED, OTHER_COMMUNES, SHORT, describe, what
 from client.output import table
 from client.status import Status
 from shared.contracts.commands import CommandType
@@ -15,14 +15,8 @@ from shared.contracts.timestamps import milliseconds
 ANSWERS = (CommandType.APPROVED, CommandType.WITHDRAWN)
 """What is no proposal, but says something of one."""
 
-OTHER_COMMUNES = "which names other communes: at most one of the two counts as made"
-"""Of two commands on the same versions; `finalised` and the conflict know which one."""
-
 LAST_SHOWN = 10
 """Settled proposals that people are shown unless they ask for more."""
-
-EXPIRED = "expired (not yet recorded)"
-"""What is open but can no longer be approved: only an approval that comes too late records it."""
 
 NAMES_SHOWN = 3
 """Names of a refused `finalised` that people are shown; `--json` has them."""

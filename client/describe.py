@@ -22,6 +22,13 @@ _WHAT = {
 }
 
 
+EXPIRED = "expired (not yet recorded)"
+"""What is open but can no longer be approved: only an approval that comes too late records it."""
+
+OTHER_COMMUNES = "which names other communes: at most one of the two counts as made"
+"""Of two commands on the same versions; `finalised` and the conflict know which one."""
+
+
 def what(ce_type: str) -> str:
     """The command's name at the command line; what nobody knows as it is."""
     known = [name for command, name in _WHAT.items() if command == ce_type]
