@@ -5,6 +5,7 @@ and a line that jumps is worse than none. The wider one is reckoned with, so tha
 terminal itself.
 """
 
+import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -12,6 +13,9 @@ from typing import Any
 GAP = "  "
 LEAST = 6
 """Cells that a column keeps, however narrow the terminal is."""
+
+_CONTROLS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
+"""A terminal would obey them, and anybody can put some into a command's id or type, or into a name."""
 
 _COENG = "\u17d2"
 """Makes the next Khmer consonant a subscript of the one before; the three are never parted."""
@@ -42,8 +46,9 @@ def table(
 
 
 def fold(text: str, width: int) -> list[str]:
-    """A text in lines of at most `width` cells, broken at spaces where there are any."""
-    return [line for part in text.split("\n") for line in _folded(part, width)]
+    """A text in lines of at most `width` cells, broken at spaces where there are any; each control character
+    is shown as U+FFFD."""
+    return [line for part in _CONTROLS.sub("\ufffd", text).split("\n") for line in _folded(part, width)]
 
 
 def _folded(text: str, width: int) -> Iterator[str]:

@@ -49,3 +49,11 @@ def test_numbers_stand_to_the_right_and_long_cells_are_folded_not_cut() -> None:
     _, _, lines = table("T", ("n", "text"), [(5, "word " * 30), (12345, "x" * 100)], 40)
     assert lines[0].startswith("     5  word") and max(map(len, lines)) <= 40
     assert "".join(lines).count("x") == 100 and "".join(lines).count("word") == 30
+
+
+def test_no_text_moves_the_terminal() -> None:
+    """U+009B begins a terminal's commands as ESC [ does, and may stand in a command's id."""
+    text = "a\x1b[31mb\x9b2Jc\x7f\nd"
+    assert fold(text, 40) == ["a\ufffd[31mb\ufffd2Jc\ufffd", "d"]
+    _, _, lines = table("t", ("id",), [(text,)], 40)
+    assert not any(unicodedata.category(char) == "Cc" for line in lines for char in line)
