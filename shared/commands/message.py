@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from shared.contracts.cloudevents import header
+from shared.contracts.cloudevents import header, record_size
 from shared.contracts.commands import OFFICER_HEADER, SIGNATURE_HEADER
 from shared.contracts.identity import chain
 from shared.contracts.topics import EVENT_LIMIT, KEY_LIMIT
@@ -43,6 +43,7 @@ class Message:
             record.value,
             key=record.key,
             append_time=record.append_time,
+            unread=record.wire_bytes,
         )
 
     @classmethod
@@ -55,8 +56,9 @@ class Message:
         *,
         key: bytes | None = None,
         append_time: bool = True,
+        unread: int = 0,
     ) -> "Message":
-        """The message as it lay on the topic, whatever is in it."""
+        """The message as it lay on the topic, whatever is in it; `unread`: bytes of headers beyond these."""
         ce_type, ce_id, officer = (
             (header(headers, name) or b"").decode("utf-8", "surrogateescape")
             for name in ("ce_type", "ce_id", OFFICER_HEADER)
@@ -70,7 +72,7 @@ class Message:
             header(headers, SIGNATURE_HEADER) or b"",
             value or b"",
             append_time,
-            _too_large(key or b"", headers, value or b""),
+            len(key or b"") > KEY_LIMIT or record_size(key, value, headers) + unread > EVENT_LIMIT,
         )
 
     @property
@@ -94,10 +96,3 @@ class Message:
 def shown(text: str) -> str:
     """A text from anyone, as it can be stored and shown."""
     return text[:256].encode("utf-8", "backslashreplace").decode()
-
-
-def _too_large(key: bytes, headers: Sequence[tuple[str, bytes | None]], value: bytes) -> bool:
-    names_and_values = sum(
-        len(name.encode("utf-8", "surrogatepass")) + len(content or b"") for name, content in headers
-    )
-    return len(key) > KEY_LIMIT or len(key) + len(value) + names_and_values > EVENT_LIMIT

@@ -66,7 +66,7 @@ def decode(
     """Read one record. Raises Undecodable.
 
     `fault` is what the consumer could not read of it (see `shared.runtime.record`), `unread` the bytes of
-    headers that it left out for that.
+    headers that it left out.
     """
     if fault == Reason.UNDECODABLE_BATCH:
         raise Undecodable(Reason.UNDECODABLE_BATCH)

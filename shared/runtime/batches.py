@@ -8,14 +8,15 @@ first record comes out, and a record that cannot be read comes out with its `fau
   `BATCH_RECORDS_LIMIT` records or `BATCH_BYTES_LIMIT` bytes, does not decompress, or whose records cannot be
   told apart;
 - `headers`: a header name is not UTF-8 (the name has surrogate escapes, all else is as sent), or the headers
-  do not end where their record does, or take more than `MOST_HEADER_BYTES` (then there are none, and
-  `wire_bytes` is what they took).
+  do not end where their record does (then there are none, and `wire_bytes` is what they took).
 
-Control batches and offsets that are missing in a batch have no record.
+Of a record with more than `MOST_HEADERS` headers only those are kept that somebody reads, whatever else its
+batch holds. Control batches and offsets that are missing in a batch have no record.
 """
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -27,7 +28,8 @@ from aiokafka.record.legacy_records import LegacyRecordBatch
 from aiokafka.record.util import calc_crc32c, decode_varint
 
 from shared.contracts.cloudevents import is_utf8
-from shared.contracts.topics import BATCH_BYTES_LIMIT, BATCH_RECORDS_LIMIT, DEAD_LETTER_LIMIT
+from shared.contracts.commands import OFFICER_HEADER, SIGNATURE_HEADER
+from shared.contracts.topics import BATCH_BYTES_LIMIT, BATCH_RECORDS_LIMIT
 from shared.runtime.decompress import Undecompressable, decompress
 from shared.runtime.record import Record
 
@@ -38,11 +40,28 @@ a tuple of some 120: 1 MiB of them is 60 MB, 64 MiB would be 4 GB."""
 OBJECT_BYTES = 64
 """What a record, and each of its headers, takes beside its bytes: 256 KiB can be 100,000 empty headers."""
 
-MOST_HEADER_BYTES = DEAD_LETTER_LIMIT
-"""Bytes of a record's headers as they lie in the batch: as many as a dead letter may have."""
+MOST_HEADERS = 10_000
+"""Headers of a record that are all kept, some 1.2 MB of objects. An empty one counts nothing towards the
+contract's limits: a record of 64 KiB may have 32 million."""
+
+READ_HEADERS = frozenset(
+    name.encode()
+    for name in (
+        *("ce_specversion", "ce_id", "ce_source", "ce_type", "ce_time", "content-type"),
+        *(OFFICER_HEADER, SIGNATURE_HEADER),
+    )
+)
+"""What is kept of more, the last of each name: all that anyone here reads of a record."""
 
 MOST_WIRE_BYTES = 2 * BATCH_BYTES_LIMIT
 """No topic takes a larger batch: a length above it is damage."""
+
+_READ_SHORT = frozenset(b"%c%s" % (2 * len(name), name) for name in READ_HEADERS)
+_AT_ONCE = 1_000
+_SHORT = rb"[\x00\x01]|" + b"|".join(b"\\x%02x.{%d}" % (2 * length, length) for length in range(1, 64))
+_SHORT_HEADER = re.compile(b"(%s)(%s)" % (_SHORT, _SHORT), re.DOTALL)
+_SHORT_HEADERS = re.compile(b"(?:(?:%s)(?:%s)){1,%d}+" % (_SHORT, _SHORT, _AT_ONCE), re.DOTALL)
+"""Names and values of at most 63 bytes, each after its length (one byte, twice the length; 1 is null)."""
 
 _OVERHEAD = struct.Struct(">qiib")  # base offset, length, leader's epoch, magic
 _REST = struct.Struct(">IhiqqqhiI")  # checksum, attributes, last offset delta, times, producer, count
@@ -151,11 +170,23 @@ class _Head:
         headers: tuple[tuple[str, bytes | None], ...],
         fault: str | None = None,
         wire_bytes: int = 0,
+        left_out: int = 0,
     ) -> Record:
         topic, number = self.partition
         at = self.max_time if self.append_time else timestamp
         return Record(
-            topic, number, offset, at, key, value, headers, fault, None, wire_bytes, self.append_time
+            topic,
+            number,
+            offset,
+            at,
+            key,
+            value,
+            headers,
+            fault,
+            None,
+            wire_bytes,
+            self.append_time,
+            left_out,
         )
 
     def undecodable(self, wire_bytes: int) -> Record:
@@ -175,7 +206,8 @@ class _Head:
 
 
 def _decode_in_c(batch: bytes, attributes: int, plain: bytes, head: _Head) -> list[Record] | None:
-    """All records by aiokafka's extension; None if it cannot read one, or their offsets do not ascend."""
+    """All records by aiokafka's extension; None if it cannot read one, one has too many headers to keep, or
+    their offsets do not ascend."""
     if attributes & _CODEC:
         cleared = struct.pack(">h", attributes & ~_CODEC)
         batch = b"".join((batch[:_CHECKED_FROM], cleared, batch[_CHECKED_FROM + 2 : _HEADER_BYTES], plain))
@@ -190,6 +222,8 @@ def _decode_in_c(batch: bytes, attributes: int, plain: bytes, head: _Head) -> li
                 return None
             before = offset
             headers = tuple(raw.headers)
+            if len(headers) > MOST_HEADERS:
+                return None  # what is kept of them is chosen in one place
             records.append(
                 Record(
                     topic, number, offset, raw.timestamp, raw.key, raw.value, headers, append_time=append_time
@@ -233,29 +267,77 @@ def _record(plain: bytes, at: int, head: _Head) -> Record:
     delta, at = decode_varint(plain, at)
     key, at = _bytes(plain, at, end)
     value, at = _bytes(plain, at, end)
-    headers = _headers(plain, at, end)
     offset, timestamp = head.base + delta, head.first_time + time_delta
-    if headers is None:
-        return head.record(offset, timestamp, key, value, (), "headers", end - at)
-    fault = None if all(name is not None and is_utf8(name) for name, _ in headers) else "headers"
-    named = tuple((name or "", content) for name, content in headers)
-    return head.record(offset, timestamp, key, value, named, fault)
-
-
-def _headers(plain: bytes, at: int, end: int) -> list[tuple[str | None, bytes | None]] | None:
-    """Names, with surrogate escapes where they are not UTF-8, and values; None if they cannot be read."""
-    if end - at > MOST_HEADER_BYTES:
-        return None
-    headers: list[tuple[str | None, bytes | None]] = []
     try:
-        count, at = decode_varint(plain, at)
-        for _ in range(count):
-            raw, at = _bytes(plain, at, end)
-            content, at = _bytes(plain, at, end)
-            headers.append((None if raw is None else raw.decode("utf-8", "surrogateescape"), content))
+        count, first = decode_varint(plain, at)
+        if count > MOST_HEADERS:
+            headers, left_out, left_out_bytes, is_text = _skim(plain, first, end, count)
+        else:
+            headers, left_out, left_out_bytes = _headers(plain, first, end, count), 0, 0
+            is_text = all(name is not None and is_utf8(name) for name, _ in headers)
     except (ValueError, IndexError):
-        return None
-    return headers if at == end and count >= 0 else None
+        return head.record(offset, timestamp, key, value, (), "headers", end - at)
+    named = tuple((name or "", content) for name, content in headers)
+    fault = None if is_text else "headers"
+    return head.record(offset, timestamp, key, value, named, fault, left_out_bytes, left_out)
+
+
+def _headers(plain: bytes, at: int, end: int, count: int) -> list[tuple[str | None, bytes | None]]:
+    """Names, with surrogate escapes where they are not UTF-8, and values. Raises ValueError, IndexError."""
+    headers: list[tuple[str | None, bytes | None]] = []
+    for _ in range(count):
+        raw, at = _bytes(plain, at, end)
+        content, at = _bytes(plain, at, end)
+        headers.append((None if raw is None else raw.decode("utf-8", "surrogateescape"), content))
+    if at != end or count < 0:
+        raise ValueError("the headers do not end where their record does")
+    return headers
+
+
+def _skim(
+    plain: bytes, at: int, end: int, count: int
+) -> tuple[list[tuple[str | None, bytes | None]], int, int, bool]:
+    """The last header of each name that is read, by name; how many others there are, the bytes of their names
+    and values, and whether each name is UTF-8. Raises ValueError, IndexError.
+
+    An object for each would be 4 GB, and a step of Python for each a minute in which no heartbeat is sent.
+    """
+    if 2 * count > end - at:
+        raise ValueError("more headers than bytes for them")
+    last: dict[bytes, bytes | None] = {}
+    total, is_text, left = 0, True, count
+    while left:
+        run = _SHORT_HEADERS.match(plain, at, end) if left >= _AT_ONCE else None
+        if run is not None:
+            headers = _SHORT_HEADER.findall(plain, at, run.end())
+            by_name: dict[bytes, bytes] = dict(headers)
+            # The length before each name is ASCII, so that no character goes over two names.
+            is_text = is_text and b"\x01" not in by_name and _is_text(b"".join(by_name))
+            for name in _READ_SHORT & by_name.keys():
+                last[name[1:]] = None if by_name[name] == b"\x01" else by_name[name][1:]
+            total += run.end() - at - 2 * len(headers)
+            left, at = left - len(headers), run.end()
+            continue
+        raw, at = _bytes(plain, at, end)
+        content, at = _bytes(plain, at, end)
+        is_text = is_text and raw is not None and _is_text(raw)
+        if raw in READ_HEADERS:
+            last[raw or b""] = content
+        total += len(raw or b"") + len(content or b"")
+        left -= 1
+    if at != end:
+        raise ValueError("the headers do not end where their record does")
+    kept: list[tuple[str | None, bytes | None]] = [(name.decode(), last[name]) for name in sorted(last)]
+    kept_bytes = sum(len(name) + len(content or b"") for name, content in last.items())
+    return kept, count - len(kept), total - kept_bytes, is_text
+
+
+def _is_text(name: bytes) -> bool:
+    try:
+        name.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _bytes(plain: bytes, at: int, end: int) -> tuple[bytes | None, int]:

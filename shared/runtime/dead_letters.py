@@ -20,14 +20,16 @@ def dead_letter(
     letter says how many there are and the value's hash, and the original lies at the offset that it names.
     Nor of a run of offsets that could not be read: the letter says where it ends, and its size on the wire.
     `reason` and `detail` are words of ours and never repeat a value. A reader takes the last of headers with
-    one name. A header whose name is not UTF-8, which no Kafka client could send on, is left out, and the
-    detail says so. `now` is the time of the header `-time` (default: the clock's).
+    one name. A header whose name is not UTF-8, which no Kafka client could send on, is left out, and so are
+    those beyond the ones that are read of a record with very many; the detail says so.
+    `now` is the time of the header `-time` (default: the clock's).
     """
     size = record_size(record.key, record.value, record.headers) + record.wire_bytes
     whole = record.last_offset is None and size <= DEAD_LETTER_LIMIT
     kept = tuple(each for each in record.headers if is_utf8(each[0])) if whole else ()
-    if whole and len(kept) < len(record.headers):
-        detail = f"{detail}; {len(record.headers) - len(kept)} left out".lstrip("; ")
+    left_out = len(record.headers) - len(kept) + record.left_out
+    if whole and left_out:
+        detail = f"{detail}; {left_out} left out".lstrip("; ")
     facts = {
         "reason": reason,
         "detail": detail,

@@ -16,8 +16,11 @@ class Record:
     `headers` (a name is not UTF-8; kept here with surrogate escapes), `undecodable_batch` (its whole batch
     cannot be decompressed, is over the contract's limits, or its records cannot be told apart: this one
     record stands for the run of offsets up to and with `last_offset`, without key, value and headers).
-    `wire_bytes` is, for such a run, the batch's size as it lay on the wire. `append_time` is whether the
-    broker gave the time stamp; a producer could have chosen any other.
+    `append_time` is whether the broker gave the time stamp; a producer could have chosen any other.
+
+    `headers` are all, or of a record with very many those that are read here; `left_out` is how many others
+    it has. `wire_bytes` is what is not kept: the names and values of those; all of headers that do not end with
+    their record, as they lay on the wire; a batch that cannot be read, as it lay there.
     """
 
     topic: str
@@ -31,6 +34,7 @@ class Record:
     last_offset: int | None = None
     wire_bytes: int = 0
     append_time: bool = True
+    left_out: int = 0
 
     @property
     def following(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import struct
+import time
 import tracemalloc
 from collections.abc import Callable
 
@@ -13,9 +14,11 @@ from aiokafka import TopicPartition
 from aiokafka.codec import gzip_encode, lz4_encode, snappy_encode, zstd_encode
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
+from shared.commands.message import Message
 from shared.contracts.topics import BATCH_BYTES_LIMIT, BATCH_RECORDS_LIMIT
 from shared.runtime import batches
 from shared.runtime.batches import Damaged, TooLargeNow, first_batch, open_batch
+from shared.runtime.dead_letters import dead_letter
 from shared.runtime.decompress import Undecompressable, decompress
 from shared.runtime.record import Record
 from tests.kit.raw_records import Raw, checksummed, raw_batch, raw_body
@@ -180,12 +183,68 @@ def test_a_header_name_that_is_not_utf8_has_escapes_and_harms_no_neighbour() -> 
     assert before.fault is after.fault is None
 
 
-def test_millions_of_empty_headers_are_not_read() -> None:
+def test_millions_of_empty_headers_are_counted_and_not_kept() -> None:
     many = 2_000_000
     record = raw_body([Raw(b"v", raw_headers=b"\x00\x01" * many, header_count=many)])
-    [read] = _records(raw_batch([Raw(b"")], codec=4, payload=zstd_encode(record)))
-    assert (read.fault, read.headers, read.value) == ("headers", (), b"v")
-    assert read.wire_bytes > 2 * many
+    batch = raw_batch([Raw(b"")], codec=4, payload=zstd_encode(record))
+    tracemalloc.start()
+    [read] = _records(batch)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (read.fault, read.headers, read.value) == (None, (), b"v")
+    assert (read.left_out, read.wire_bytes) == (many, 0)
+    assert peak < 20 * 1024 * 1024
+
+
+_COMMAND = ((b"ce_id", b"earlier"), (b"ce_type", b"t"), (b"rollstream-officer", b"sok"), (b"ce_id", b"\xff1"))
+_MANY = {
+    "140,000 empty ones": (b"\x00\x00" * 140_000, 140_000, None, 0),
+    "300 kB in 12,000": ((b"\x02a\x30" + b"v" * 24) * 12_000, 12_000, None, 300_000),
+    "long ones among short ones": (
+        (b"\x06abc\x02x" + b"\x02b\x90\x03" + b"v" * 200) * 6_000,
+        12_000,
+        None,
+        6_000 * 205,
+    ),
+    "300 kB in few": (b"".join((b"\x02a\xe0\xd4\x03", b"v" * 30_000)) * 10, 10, None, 300_010),
+    "one of 20,000 has no UTF-8": (b"\x02\xff\x00" + b"\x00\x01" * 19_999, 20_000, "headers", 1),
+    "the name of one of 20,000 is null": (b"\x01\x00" + b"\x00\x01" * 19_999, 20_000, "headers", 0),
+    "fewer than it says": (b"\x00\x00" * 20_000, 20_001, "headers", None),
+    "more than it says": (b"\x00\x00" * 20_001, 20_000, "headers", None),
+}
+
+
+@pytest.mark.parametrize(("raw", "count", "fault", "size"), _MANY.values(), ids=_MANY)
+def test_a_record_is_read_in_one_way_whatever_its_producer_batched_with_it(
+    monkeypatch: pytest.MonkeyPatch, raw: bytes, count: int, fault: str | None, size: int | None
+) -> None:
+    one = Raw(b"{}", headers=_COMMAND, raw_headers=raw, header_count=count)
+    monkeypatch.setattr(time, "time_ns", lambda: 1_700_000_000_000_000_000)
+    alone = _records(raw_batch([one]))[0]
+    among = _records(raw_batch([one, Raw(bytes(2 * batches.ORDINARY_BYTES))]))[0]
+    assert among == alone
+    assert Message.of(among).chained(bytes(32)) == Message.of(alone).chained(bytes(32))
+    assert alone.fault == fault
+    letter = dict(dead_letter(alone, reason="r", detail="", service="registration").headers)
+    if size is None:
+        assert alone.headers == ()
+        return
+    ours = sum(len(name) + len(content) for name, content in _COMMAND)
+    assert alone.size + alone.wire_bytes == len(b"key") + len(b"{}") + ours + size
+    told = letter.get("rollstream-dlq-bytes")
+    assert told == (str(alone.size + alone.wire_bytes).encode() if size > 256 * 1024 else None)
+    message = Message.of(alone)
+    assert (message.ce_id, message.ce_type, message.officer) == ("\udcff1", "t", "sok")
+    assert message.too_large == (size > 60_000)
+
+
+def test_a_dead_letter_says_how_many_of_very_many_headers_it_leaves_out() -> None:
+    [read] = _records(
+        raw_batch([Raw(b"no", headers=_COMMAND, raw_headers=bytes(40_000), header_count=20_000)])
+    )
+    letter = dead_letter(read, reason="json", detail="syntax", service="registration")
+    assert letter.value == b"no" and letter.headers[:3] == read.headers
+    assert dict(letter.headers)["rollstream-dlq-detail"] == b"syntax; 20001 left out"
 
 
 def test_a_key_of_a_mebibyte_and_a_value_of_nine_are_read() -> None:
