@@ -19,8 +19,8 @@ class Record:
     `append_time` is whether the broker gave the time stamp; a producer could have chosen any other.
 
     `headers` are all, or of a record with very many those that are read here; `left_out` is how many others
-    it has. `wire_bytes` is what is not kept: the names and values of those; all of headers that do not end with
-    their record, as they lay on the wire; a batch that cannot be read, as it lay there.
+    it has. `wire_bytes` is what is not kept: the names and values of those; all of headers that do not end
+    with their record, as they lay on the wire; a batch that cannot be read, as it lay there.
     """
 
     topic: str
