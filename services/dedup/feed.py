@@ -106,7 +106,9 @@ class IndexFeed:
         return self.matching.matcher.is_claim(one, other)
 
     async def _load_model(self) -> None:
+        self._feed.waits_for = "the reference data of epoch 1"
         state = await self._commands.wait_for(lambda state: state.ready_for_epoch(1))
+        self._feed.waits_for = None
         sha256 = state.reference_for_epoch("model", 1)
         if sha256 is None:
             raise StopService("no model although all reference data are adopted", cause="reference")

@@ -1,6 +1,7 @@
 """Keeps the fold up to date: reads all of `roll.commands.v1`, without a group, from offset 0 on."""
 
 import asyncio
+import sys
 import time
 from collections import deque
 from collections.abc import Callable
@@ -42,6 +43,7 @@ class CommandFeed:
         self._feed = TopicFeed(
             settings, self.name, Topic.COMMANDS.value, 1, self._take, metrics, passes_over=True
         )
+        self._feed.done = self._folded
 
     @property
     def state(self) -> State:
@@ -105,6 +107,14 @@ class CommandFeed:
     async def wait_until_read(self, timeout: float) -> None:
         """Return once everything is read, folded or not, that lies on the topic now. Raises as above."""
         await self._feed.wait_for_end(timeout)
+
+    def _folded(self) -> int:
+        """The first offset that was read and is not folded; without one, no offset is left to fold.
+
+        Not the fold's own next offset: what is no message (a batch that cannot be read, the end of a
+        transaction) is never folded.
+        """
+        return self._unfolded[0].offset if self._unfolded else sys.maxsize
 
     async def _take(self, record: Record) -> None:
         message = Message.of(record)

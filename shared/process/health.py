@@ -3,10 +3,11 @@
 Live means that all work moves. Watched are a batch in the handler's hands, a rebalance, and each position
 that has something to read: every partition of the group and of each feed, against the broker's ends. The
 oldest that has not moved for `progress_timeout_s` turns live to 503: a restart is the remedy. It is none
-while a server is away, reference data are waited for, or a batch waits for a feed that moves itself: the
-clocks begin anew when that is over. That a server is away only a probe can excuse for long; a consumer that
-says so excuses its pause until it tries again, and no longer, since it may never come back from the next try.
-What is merely not there yet excuses nothing.
+while a server is away, or a batch waits for a feed that moves itself. Reference data that are waited for
+excuse the feed or the group that waits for them, and nothing else. The clocks begin anew when that is over.
+That a server is away only a probe can excuse for long; a consumer that says so excuses its pause until it
+tries again, and no longer, since it may never come back from the next try. What is merely not there yet
+excuses nothing.
 
 Ready means that the process takes part: partitions assigned, nothing waited for, and both servers answer.
 """
@@ -47,7 +48,9 @@ class Health:
         self._timeout = progress_timeout_s
         self._clock = clock
         self._work: dict[tuple[str, Hashable], _Work] = {}  # by whose it is, and which
-        self._waiting: dict[str, str] = {}
+        self._waiting: dict[str, str] = {}  # for what concerns all work
+        self._feeds: dict[str, str] = {}  # the feeds that wait for reference data, and why
+        self._reference: str | None = None  # why the group waits for reference data
         self._retrying: dict[str, str] = {}
         self._not_yet = False
         self._ready_at = clock()
@@ -75,12 +78,18 @@ class Health:
         self._work.pop((whose, what), None)
 
     def waiting(self, what: str, why: str | None) -> None:
-        """The process waits for `what` (a server, reference data) because of `why`; None: not any more."""
+        """The process waits for `what` (a server) because of `why`; None: not any more. Excuses all work."""
         if why is not None:
             self._waiting[what] = why
         elif self._waiting.pop(what, None) is not None and not self._waiting:
-            for work in self._work.values():
-                work.since = self._clock()  # the time spent waiting is no hang
+            self._begin_anew(*{whose for whose, _ in self._work})
+
+    def feed_waits(self, feed: str, why: str | None) -> None:
+        """A feed waits for reference data because of `why`; None: not any more. Excuses that feed alone."""
+        if why is not None:
+            self._feeds[feed] = why
+        elif self._feeds.pop(feed, None) is not None:
+            self._begin_anew(feed, *([GROUP] if self._not_yet else []))
 
     def retrying(self, server: str, why: str, pause_s: float) -> None:
         """What failed as `server` is away is tried again in `pause_s` seconds: no hang till then."""
@@ -93,14 +102,13 @@ class Health:
         """The batch needs what is not there yet (`reference`: reference data), and is tried again."""
         self._retrying["batch"] = why
         self._not_yet = True
-        if reference:
-            self.waiting("reference data", why)
+        self._wait_for_reference(why if reference else None)
 
     def recovered(self) -> None:
         """What was tried again went well."""
         self._retrying.clear()
         self._not_yet = False
-        self.waiting("reference data", None)
+        self._wait_for_reference(None)
 
     def retries(self, what: str) -> bool:
         """Whether something failed because of `what`, and has not gone well since."""
@@ -112,14 +120,14 @@ class Health:
             return False, self.failed
         if not self._waiting and (stuck := self._stuck()) is not None:
             return False, stuck
-        if self.starting is not None or self._waiting or self._retrying:
+        if self.starting is not None or self._waits():
             return True, self._told()
         return True, "working" if any(work.waits for work in self._work.values()) else "idle"
 
     def ready(self) -> tuple[bool, str]:
         """Whether the process takes part in the work, and why not."""
         live, why = self.live()
-        if not live or self.starting is not None or self._waiting or self._retrying:
+        if not live or self.starting is not None or self._waits():
             return False, why
         return (True, "ready") if self.assigned else (False, "no partitions assigned")
 
@@ -139,10 +147,31 @@ class Health:
             self._ready_at = self._clock()
         return self._clock() - self._ready_at
 
+    def _wait_for_reference(self, why: str | None) -> None:
+        if why is None and self._reference is not None:
+            self._begin_anew(GROUP)
+        self._reference = why
+
+    def _begin_anew(self, *names: str) -> None:
+        """The time spent waiting is no hang."""
+        for (whose, _), work in self._work.items():
+            if whose in names:
+                work.since = self._clock()
+
+    def _waits(self) -> bool:
+        return bool(self._waiting or self._feeds or self._retrying or self._reference)
+
+    def _excused(self, whose: str) -> bool:
+        """Whether it waits for reference data, the group also for a feed that does: people bring them, and no
+        restart helps."""
+        if whose != GROUP:
+            return whose in self._feeds
+        return self._reference is not None or (self._not_yet and bool(self._feeds))
+
     def _stuck(self) -> str | None:
         now, ages = self._clock(), dict[str, float]()
         for (whose, _), work in self._work.items():
-            if work.waits:
+            if work.waits and not self._excused(whose):
                 ages[whose] = max(ages.get(whose, 0.0), now - work.since)
         feed_moves = any(age < self._timeout for whose, age in ages.items() if whose != GROUP)
         for whose, age in sorted(ages.items()):
@@ -153,6 +182,9 @@ class Health:
 
     def _told(self) -> str:
         waits = {**self._retrying, **self._waiting}
+        waits |= {f"{feed} feed": why for feed, why in self._feeds.items()}
+        if self._reference is not None:
+            waits["reference data"] = self._reference
         if self.starting is not None:
             waits["start"] = self.starting
         return "waiting: " + ", ".join(f"{what}: {why}" for what, why in sorted(waits.items()))

@@ -57,6 +57,7 @@ class TopicFeed:
         self._probe: AIOKafkaConsumer | None = None  # there while the feed is connected
         self._failure: BaseException | None = None
         self._owed: tuple[float, Mapping[TopicPartition, int]] | None = None  # the ends, and when
+        self.done: Callable[[], int] | None = None  # of one partition: up to where what was taken is settled
         self.waits_for: str | None = None  # reference data without which `take` cannot go on
 
     @property
@@ -75,10 +76,9 @@ class TopicFeed:
         """
         mine = {partition: ends[partition] for partition in self._next if partition in ends}
         for partition, end in mine.items():
-            health.position(self._name, partition, self._next[partition], end)
-        health.waiting(f"{self._name} feed", self.waits_for)
-        if self._metrics is not None:
-            self._metrics.feed_lag.labels(feed=self._name).set(self._lag(mine))
+            health.position(self._name, partition, self._position(partition), end)
+        health.feed_waits(self._name, self.waits_for)
+        self._set_lag(mine)
 
     async def run(self) -> None:
         """Read until cancelled. Raises StopService, and what `take` raises."""
@@ -120,6 +120,16 @@ class TopicFeed:
         except TimeoutError:
             raise NotYet(f"the {self._name} feed is behind") from None
 
+    def _position(self, partition: TopicPartition) -> int:
+        """Up to where the partition is read and what was read is settled."""
+        return self._next[partition] if self.done is None else min(self._next[partition], self.done())
+
+    def _set_lag(self, ends: Mapping[TopicPartition, int]) -> int:
+        lag = sum(max(0, end - self._position(partition)) for partition, end in ends.items())
+        if self._metrics is not None:
+            self._metrics.feed_lag.labels(feed=self._name).set(lag)
+        return lag
+
     def _lag(self, ends: Mapping[TopicPartition, int]) -> int:
         return sum(max(0, end - self._next[partition]) for partition, end in ends.items())
 
@@ -134,8 +144,7 @@ class TopicFeed:
             if not is_outage(error) and self._probe is probe:
                 raise
             raise TransientError(f"{self._topic} is out of reach") from error
-        if self._metrics is not None:
-            self._metrics.feed_lag.labels(feed=self._name).set(self._lag(ends))
+        self._set_lag(ends)
         return ends
 
     async def _run(self) -> None:
@@ -221,8 +230,7 @@ class TopicFeed:
     def _show_lag(self, consumer: TolerantConsumer, *, moved: bool = False) -> None:
         if self._metrics is not None:
             highs = {partition: consumer.highwater(partition) or 0 for partition in self._next}
-            lag = self._lag(highs)
-            self._metrics.feed_lag.labels(feed=self._name).set(lag)
+            lag = self._set_lag(highs)
             if moved or lag == 0:
                 self._metrics.feed_last_progress.labels(feed=self._name).set_to_current_time()
 

@@ -4,11 +4,13 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from aiokafka import TopicPartition
 
 from shared.commands.feed import CommandFeed
 from shared.contracts.commands import REFERENCE_KINDS, REQUIRED_KINDS
 from shared.contracts.topics import Topic
 from shared.process.errors import StopService
+from shared.process.health import Health
 from shared.process.metrics import Metrics
 from shared.process.settings import RuntimeSettings, Settings
 from shared.reference.files import ReferenceStore
@@ -56,10 +58,23 @@ async def test_a_kind_is_waited_for_until_it_is_adopted_and_its_file_is_there(
         while waited_for() != {"gazetteer"}:  # noqa: ASYNC110
             await asyncio.sleep(0)
     assert [message.offset for message in feed.unfolded] == [waits, waits + 1, waits + 2]
+    now = 0.0
+    health = Health(10, lambda: now)
+    commands = {TopicPartition(Topic.COMMANDS.value, 0): len(log.messages)}
+    feed.topic._next = dict(commands)  # all is read
+    feed.topic.note_ends(commands, health)
+    now = 100.0
+    feed.topic.note_ends(commands, health)
+    assert health.unmoved()["commands"] == 100, "the fold stands"
+    assert metrics.feed_lag.labels(feed="commands")._value.get() == 3
+    assert health.live()[0] and not health.ready()[0]
     (tmp_path / late).write_bytes(log.files[late])
     async with asyncio.timeout(5):
         while feed.state.next_offset < len(log.messages):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
+    feed.topic.note_ends(commands, health)
+    assert health.unmoved()["commands"] == 0
+    assert metrics.feed_lag.labels(feed="commands")._value.get() == 0
     running.cancel()
     assert seen[0] == set(REQUIRED_KINDS) - {"officers"}
     assert [len(kinds) for kinds in seen] == sorted((len(kinds) for kinds in seen), reverse=True)

@@ -180,6 +180,52 @@ def test_reference_data_that_are_waited_for_keep_it_alive_and_not_ready_and_the_
     assert not health.live()[0], "now it should have moved"
 
 
+def test_a_feed_that_waits_for_a_file_excuses_itself_and_no_other_work(health: Health, clock: Clock) -> None:
+    health.position("commands", 0, 1, 2)
+    health.feed_waits("commands", "the stations are missing")
+    clock.now += 1_000
+    assert health.live() == (True, "waiting: commands feed: the stations are missing")
+    assert not health.ready()[0] and health.unmoved()["commands"] == 1_000
+    health.position("index", 0, 1, 2)
+    clock.now += 11
+    assert health.live() == (False, "index: no progress for 11 s")
+    health.position("index", 0, 2, 2)
+    health.began("batch")
+    clock.now += 11
+    assert health.live() == (False, "group: no progress for 11 s")
+    health.ended("batch")
+    health.feed_waits("commands", None)
+    clock.now += 9
+    assert health.live()[0], "the time spent waiting is no hang"
+    clock.now += 2
+    assert health.live() == (False, "commands: no progress for 11 s")
+
+
+def test_a_batch_that_waits_for_a_feed_that_waits_for_a_file_is_no_hang(health: Health, clock: Clock) -> None:
+    health.position(GROUP, 0, 1, 8)
+    health.feed_waits("commands", "the stations are missing")
+    health.not_yet("the commands are behind")
+    clock.now += 1_000
+    assert health.live()[0] and not health.ready()[0]
+    health.feed_waits("commands", None)
+    clock.now += 9
+    assert health.live()[0]
+    clock.now += 2
+    assert not health.live()[0]
+
+
+def test_a_batch_that_fails_for_another_reason_waits_for_no_reference_data_any_more(
+    health: Health, clock: Clock
+) -> None:
+    health.position(GROUP, 0, 1, 8)
+    health.not_yet("the stations are missing", reference=True)
+    clock.now += 1_000
+    health.not_yet("others keep writing")
+    assert health.live()[0]
+    clock.now += 11
+    assert not health.live()[0]
+
+
 def test_a_rebalance_without_end_is_a_hang(health: Health, clock: Clock) -> None:
     health.began("rebalance")
     health.assigned = False
