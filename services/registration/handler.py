@@ -16,9 +16,7 @@ from services.registration.references import References
 from services.registration.store import Store
 from shared.commands.marker_reader import MarkerReader
 from shared.commands.markers import passed_marker
-from shared.contracts import cloudevents
 from shared.contracts.events import Marker
-from shared.contracts.outputs import Outcome, RejectionReason
 from shared.contracts.topics import Topic
 from shared.process.errors import NotYet
 from shared.process.metrics import Metrics
@@ -56,7 +54,6 @@ class RegistrationHandler:
         self._partitions = partitions
         self._parts = parts
         self._build = OutputBuilder(register, partitions)
-        _show_from_the_start(parts.metrics)
 
     async def assigned(self, committed: Mapping[int, int | None]) -> Mapping[int, int]:
         """Start at the stored progress; what lies below the committed offset is not sent again."""
@@ -210,13 +207,3 @@ def _judge_marker(record: Record, marker: Marker | None, holding: Holding) -> En
         return Repeated(marker)
     holding.epochs.end(marker.epoch, record.offset)
     return Ended(marker)
-
-
-def _show_from_the_start(metrics: Metrics) -> None:
-    """Counters begin at 0: of one that appears with its first value no increase is ever seen."""
-    for outcome in Outcome:
-        metrics.records.labels(outcome=outcome.value)
-    for reason in RejectionReason:
-        metrics.rejections.labels(reason=reason.value)
-    for letter in cloudevents.Reason:
-        metrics.dead_letters.labels(reason=letter.value)

@@ -385,14 +385,15 @@ class Metrics:
                 ).labels(self.service)
 
 
+_PASSED_ON = [each.value for each in (Outcome.ACCEPTED, Outcome.MARKER, Outcome.VOID_MARKER)]
 _KNOWN: Mapping[str, Sequence[tuple[str, str, Iterable[str]]]] = {
     "registration": (
         ("records", "outcome", [each.value for each in Outcome]),
         ("rejections", "reason", [each.value for each in RejectionReason]),
         ("dead_letters", "reason", list(REASONS)),
     ),
-    "dedup": (("records", "outcome", ["accepted", "marker"]),),
-    "publisher": (("records", "outcome", ["accepted", "marker"]),),
+    "dedup": (("records", "outcome", _PASSED_ON),),
+    "publisher": (("records", "outcome", _PASSED_ON),),
 }
 """Counters that are 0 from the start: one that shows for the first time is no increase to Prometheus."""
 

@@ -37,6 +37,11 @@ def test_known_labels_of_counters_are_0_from_the_start_where_they_can_ever_count
     shown = generate_latest(Metrics("registration").registry).decode()
     assert 'rollstream_dead_letters_total{reason="undecodable_batch",service="registration"} 0.0' in shown
     assert 'rollstream_rejections_total{reason="invalid",service="registration"} 0.0' in shown
+    for service in ("registration", "dedup", "publisher"):
+        shown = generate_latest(Metrics(service).registry).decode()
+        for outcome in ("accepted", "marker", "void_marker"):
+            assert f'rollstream_records_total{{outcome="{outcome}",service="{service}"}} 0.0' in shown
+        assert ('outcome="rejected"' in shown) == (service == "registration")
     assert "reason=" not in generate_latest(Metrics("dedup").registry).decode()
 
 
