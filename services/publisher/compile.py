@@ -1,17 +1,19 @@
 """Makes all lists of a version, district by district, before anything of it is published."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
+from services.publisher.claims import CurrentClaims
 from services.publisher.editions import Attempt, EditionStore, Stood
 from services.publisher.lists import Removed, Sign, StationList, station_list
 from services.publisher.registrations import Registration
 from services.publisher.roll import Refusal, Ruling, absence, rule
 from services.publisher.seating import seat
 from services.publisher.store import RollStore
-from shared.commands.state import PairKey, State
+from shared.commands.state import State
 from shared.reference.files import Stations
 
 
@@ -94,11 +96,13 @@ class Compiler:
 
     async def _ruling(self, state: State) -> Ruling:
         request = self._edition.request
-        claims: list[PairKey] = [pair async for pair in self._roll.claims(self._epoch)]
         changes = state.changes_at(request.command_offset)
-        involved = {each for pairs in (claims, changes) for pair in pairs for each, _ in pair}
-        people = await self._roll.registrations(sorted(involved), self._epoch)
-        return rule(people, claims, changes, self._day, request.data.undecided)
+        decided = {each for pair in changes for each, _ in pair}
+        claims = CurrentClaims(await self._roll.registrations(sorted(decided), self._epoch))
+        await claims.read(self._roll, self._epoch)
+        policy = request.data.undecided
+        # In a thread: heartbeats and health must not wait for it.
+        return await asyncio.to_thread(rule, claims.people, claims, changes, self._day, policy)
 
     async def _districts(self) -> list[str]:
         """Every district with a list or a registration. All stations of the file have a list, and a last time

@@ -88,14 +88,15 @@ class Publication:
         waits = (request.command_id, len(state.signing_keys()))
         if sign is None and waits == self._waits_for_key:
             raise Blocked("signing_key")
-        # Taken first: what is read from here on is of this store, or the attempt does not hold.
+        # Before anything is stored or read: while the file is missing, it is asked for again every second.
+        stations = self._references.stations(edition.reference["stations"])
+        # Taken before the rest: what is read from here on is of this store, or the attempt does not hold.
         attempt = await self._editions.take(edition)
         await self._require_complete(request.data.epoch)
         there = await self._manifests.roll_manifest(edition, state.signing_keys_since(request.command_offset))
         # A version that is published already is made anew for the next one's sake, and needs no signature.
         # One that is to be refused needs none either: a key that is gone must not hold up those after it.
         only_judged = sign is None and there is None
-        stations = self._references.stations(edition.reference["stations"])
         compiler = Compiler(self._roll, self._editions, attempt, stations, sign or _unsigned)
         try:
             compiled = await compiler.compile(state, store=not only_judged)

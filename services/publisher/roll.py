@@ -4,10 +4,12 @@ Registrations are looked at only as far as claims or decisions touch them; all o
 themselves (`absence`).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import heapq
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Literal
+from itertools import chain, islice
+from typing import Any, Literal
 
 from services.publisher.ages import may_vote
 from services.publisher.persons import Persons
@@ -21,24 +23,56 @@ STILL_A_PERSON = frozenset({None, "deceased", "disenfranchised"})
 """Removal reasons with which a decision to keep that registration still holds; None: it is active."""
 
 
-class Refusal(Exception):
-    """A `finalised` that is not allowed: `names` are the ids, pairs of ids or stations concerned."""
+MOST_NAMES = 1_000
+"""Names kept with a refusal; how many there are is told besides."""
 
-    def __init__(self, reason: str, names: Sequence[str | Ids] = ()) -> None:
+
+SORTED_AT_ONCE = 10_000
+
+
+class Refusal(Exception):
+    """A `finalised` that is not allowed: `names` are the ids, pairs of ids or stations concerned.
+
+    The first of them are kept, all of them (`named`) are counted.
+    """
+
+    def __init__(self, reason: str, names: Iterable[str | Ids] = ()) -> None:
         super().__init__(reason)
+        left = iter(names)
         self.reason = reason
-        self.names = names
+        self.names = list(islice(left, MOST_NAMES))
+        self.named = len(self.names) + sum(1 for _ in left)
 
 
 @dataclass(slots=True)
 class Questions:
-    """What is decided and what is not, by pairs of registrations."""
+    """What decisions settle and what they leave open, by pairs of registrations."""
 
     same: dict[Ids, Decision] = field(default_factory=dict)
     different: set[Ids] = field(default_factory=set)
     undecided: set[Ids] = field(default_factory=set)
     preferred: dict[Ids, str] = field(default_factory=dict)
     """Of undecided pairs that were decided on other versions: which registration is kept meanwhile."""
+
+    def decided(self, ids: Ids) -> bool:
+        """Whether a claim on the pair's current versions is answered."""
+        return ids in self.same or ids in self.different
+
+
+@dataclass(slots=True)
+class Between:
+    """Undecided claims between two who would both stand; in lists, since there may be millions."""
+
+    claimed: dict[str, list[str]] = field(default_factory=dict)
+    """With whom each has one; perhaps the same one twice."""
+    kept: dict[str, list[str]] = field(default_factory=dict)
+    """Of these, who is kept meanwhile (rule 2)."""
+
+    def pairs(self) -> Iterator[Ids]:
+        """Each pair once, in order."""
+        for one in _in_order(self.claimed, str):
+            for other in sorted({each for each in self.claimed[one] if one < each}):
+                yield one, other
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,29 +85,33 @@ class Ruling:
 
 def rule(
     people: Mapping[str, Registration],
-    claims: Iterable[PairKey],
+    claims: Iterable[Ids],
     changes: Mapping[PairKey, Sequence[DecisionChange]],
     day: date,
     policy: Literal["refuse", "hold_later"],
 ) -> Ruling:
     """Apply the rules to the registrations of an epoch that claims or decisions name.
 
-    `claims` are those found up to the epoch, `changes` the decisions and reversals of each pair of versions
-    up to the `finalised`, oldest first. Raises Refusal `contradictory` or `undecided` with the pairs.
+    `claims` are those up to the epoch of which both versions are current, the smaller id first. `changes` are
+    the decisions and reversals of each pair of versions up to the `finalised`, oldest first. Raises Refusal
+    `contradictory` or `undecided` with the pairs. Millions of claims take seconds: not for the event loop.
     """
-    questions = _questions(people, claims, _made(people, changes))
+    questions = _questions(people, _made(people, changes))
     persons = Persons(questions.same)
     dropped = _dropped(questions.same)
     _refuse_contradictions(questions, persons, dropped)
     candidates = [
         each
-        for each in sorted(people)
+        for each in people
         if people[each].removal_reason is None and each not in dropped and _of_age(people[each], day)
     ]
-    between = _between_standing(questions, persons, candidates)
-    barred = _barred(questions, persons, candidates)
-    if policy == "refuse" and (between or barred):
-        raise Refusal("undecided", sorted({(min(pair), max(pair)) for pair in (*between, *barred.items())}))
+    standing = {persons.of(each): each for each in candidates}  # one each: nothing is contradictory
+    undecided = chain(questions.undecided, (ids for ids in claims if not questions.decided(ids)))
+    between = _between_standing(undecided, questions.preferred, persons, standing)
+    barred = _barred(questions, persons, standing)
+    if policy == "refuse" and (between.claimed or barred):
+        barring = sorted((min(pair), max(pair)) for pair in barred.items())
+        raise Refusal("undecided", heapq.merge(between.pairs(), barring))
     return Ruling(dropped, _held(people, between, barred))
 
 
@@ -115,21 +153,15 @@ def _is_made(change: DecisionChange, people: Mapping[str, Registration]) -> bool
 
 
 def _questions(
-    people: Mapping[str, Registration],
-    claims: Iterable[PairKey],
-    made: Mapping[PairKey, Sequence[DecisionChange]],
+    people: Mapping[str, Registration], made: Mapping[PairKey, Sequence[DecisionChange]]
 ) -> Questions:
-    """Rules 1 and 2, and the claims whose two versions are current and which nobody has decided."""
+    """Rules 1 and 2."""
     questions = Questions()
     by_ids: dict[Ids, dict[PairKey, Sequence[DecisionChange]]] = {}
     for pair, changes in made.items():
         by_ids.setdefault(_ids(pair), {})[pair] = changes
     for ids, of_ids in by_ids.items():
         _settle(questions, people, ids, of_ids)
-    for pair in claims:
-        ids = _ids(pair)
-        if _is_current(pair, people) and ids not in questions.same and ids not in questions.different:
-            questions.undecided.add(ids)
     return questions
 
 
@@ -141,7 +173,7 @@ def _settle(
 ) -> None:
     """What the decisions on all versions of two registrations come to for their current versions."""
     in_force = {pair: last for pair, changes in made.items() if (last := _last_not_void(changes, people))}
-    current = next((pair for pair in made if _is_current(pair, people)), None)
+    current = next((pair for pair in made if is_current(pair, people)), None)
     if current in in_force:
         decision = in_force[current].decision
         if decision is None:
@@ -170,7 +202,8 @@ def _last_not_void(
     return None
 
 
-def _is_current(pair: PairKey, people: Mapping[str, Registration]) -> bool:
+def is_current(pair: PairKey, people: Mapping[str, Registration]) -> bool:
+    """Whether both versions are what their registrations are now."""
     return all(each in people and people[each].digest == digest for each, digest in pair)
 
 
@@ -205,32 +238,28 @@ def _refuse_contradictions(questions: Questions, persons: Persons, dropped: Mapp
 
 
 def _between_standing(
-    questions: Questions, persons: Persons, candidates: Sequence[str]
-) -> dict[tuple[str, str], bool]:
-    """Undecided claims between two persons who would both be on the roll, by the registrations that would.
-
-    Both ways round; true where the second is kept meanwhile (rule 2).
-    """
-    standing = {persons.of(each): each for each in candidates}
-    between: dict[tuple[str, str], bool] = {}
-    for ids in questions.undecided:
+    undecided: Iterable[Ids], preferred: Mapping[Ids, str], persons: Persons, standing: Mapping[str, str]
+) -> Between:
+    """Undecided claims between two persons who would both be on the roll, by the registrations that would."""
+    between = Between()
+    for ids in undecided:
         first, second = persons.of(ids[0]), persons.of(ids[1])
         if first == second or first not in standing or second not in standing:
             continue
-        kept = questions.preferred.get(ids)
+        kept = preferred.get(ids)
         for mine, theirs, their_id in ((first, second, ids[1]), (second, first, ids[0])):
-            pair = standing[mine], standing[theirs]
-            between[pair] = between.get(pair, False) or kept == their_id
+            between.claimed.setdefault(standing[mine], []).append(standing[theirs])
+            if kept == their_id:
+                between.kept.setdefault(standing[mine], []).append(standing[theirs])
     return between
 
 
-def _barred(questions: Questions, persons: Persons, candidates: Sequence[str]) -> dict[str, str]:
+def _barred(questions: Questions, persons: Persons, standing: Mapping[str, str]) -> dict[str, str]:
     """Those who would be on the roll, but were dropped on earlier versions for someone dead, barred or too
     young.
 
     Each with that one: to correct the data of a dead person's second registration does not bring it back.
     """
-    standing = {persons.of(each): each for each in candidates}
     barred: dict[str, str] = {}
     for ids, kept in sorted(questions.preferred.items()):
         dropped = ids[0] if kept == ids[1] else ids[1]
@@ -240,24 +269,27 @@ def _barred(questions: Questions, persons: Persons, candidates: Sequence[str]) -
     return barred
 
 
-def _held(
-    people: Mapping[str, Registration], between: Mapping[tuple[str, str], bool], barred: Mapping[str, str]
-) -> frozenset[str]:
+def _held(people: Mapping[str, Registration], between: Between, barred: Mapping[str, str]) -> frozenset[str]:
     """Rule 5: walk by first acceptance, then id, and hold who has an undecided claim with one already kept.
 
     One whom a decision kept counts as kept before the walk reaches it: nobody undoes a decision of two by a
     correction.
     """
-    claimed: dict[str, list[tuple[str, bool]]] = {}
-    for (mine, theirs), is_kept_meanwhile in between.items():
-        claimed.setdefault(mine, []).append((theirs, is_kept_meanwhile))
     kept: set[str] = set()
     held = set(barred)
-    for each in sorted(
-        claimed.keys() - held, key=lambda candidate: (people[candidate].first_accepted_at, candidate)
+    for each in _in_order(
+        between.claimed.keys() - held, lambda candidate: (people[candidate].first_accepted_at, candidate)
     ):
-        if any(theirs in kept or (first and theirs not in held) for theirs, first in claimed[each]):
+        claimed_with_kept = any(theirs in kept for theirs in between.claimed[each])
+        if claimed_with_kept or any(theirs not in held for theirs in between.kept.get(each, ())):
             held.add(each)
         else:
             kept.add(each)
     return frozenset(held)
+
+
+def _in_order(names: Iterable[str], key: Callable[[str], Any]) -> Iterator[str]:
+    """Sorted in pieces: no other thread runs while `sorted` does, for seconds with a million names."""
+    left = iter(names)
+    pieces = iter(lambda: sorted(islice(left, SORTED_AT_ONCE), key=key), [])
+    return heapq.merge(*pieces, key=key)

@@ -7,6 +7,7 @@ from services.publisher.registrations import Document, Registration, as_of
 from shared.commands.state import PairKey
 from shared.contracts.identity import claim_id
 from shared.process.errors import NotYet
+from shared.runtime.turns import Turns
 from shared.store.mongo import IndexModel, Mongo, ReplaceOne, UpdateOne
 from shared.store.progress import ProgressStore
 
@@ -108,7 +109,9 @@ class RollStore:
     async def registrations(self, ids: Sequence[str], epoch: int) -> dict[str, Registration]:
         """Some registrations as the epoch has them; those that came later are left out."""
         people: dict[str, Registration] = {}
+        turns = Turns()
         for document in await self._mongo.find_by_ids(ROLL, ids):
+            await turns.give()
             registration = as_of(document, epoch)
             if registration is not None:
                 people[registration.registration_id] = registration

@@ -11,8 +11,6 @@ from shared.process.errors import NotYet
 from shared.store.mongo import IndexModel, Mongo, UpdateOne
 
 COMMANDS = "commands"
-MOST_NAMES = 1_000
-"""Names stored with a refusal; how many there are is told besides."""
 
 
 class VerdictStore:
@@ -37,14 +35,14 @@ class VerdictStore:
 
     async def refuse(self, request: FinaliseRequest, refusal: Refusal) -> None:
         """Store that a `finalised` is refused, and whom or what that is about. Raises TransientError."""
-        names = [list(name) if isinstance(name, tuple) else name for name in refusal.names[:MOST_NAMES]]
+        names = [list(name) if isinstance(name, tuple) else name for name in refusal.names]
         await self._judged(
             request,
             {
                 "verdict": "refused",
                 "reason": refusal.reason,
                 "names": names,
-                "named": len(refusal.names),
+                "named": refusal.named,
                 "command_offset": None,
             },
         )

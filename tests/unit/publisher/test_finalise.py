@@ -239,6 +239,9 @@ async def test_a_stations_file_that_was_taken_away_is_waited_for_and_shown() -> 
     del desk.commands.files[desk.commands.file(STATIONS)]
     await waiting.judge_all()
     assert desk.sent() == {} and blocked(waiting) == {"reference"}
+    await waiting.judge_all()  # again a second later
+    assert desk.manifests.looks == 0  # the topic holds every manifest of every roll
+    assert desk.mongo.dump().get("rolls", []) == []
     desk.commands.file(STATIONS)
     await waiting.judge_all()
     assert desk.sent() == await expected_first() and blocked(waiting) == set()

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.publisher.registrations import Registration
-from services.publisher.roll import Refusal, Ruling, absence, rule
+from services.publisher.roll import Refusal, Ruling, absence, is_current, rule
 from shared.commands.state import Decision, DecisionChange, PairKey
 from tests.kit.checked_records import VERSIONS, digest_of, registration
 
@@ -52,7 +52,8 @@ def judged(
         offset = decision.command_offset if decision else at
         communes = decision.communes if decision else (COMMUNE, COMMUNE)
         changes.setdefault(key, []).append(DecisionChange(key, decision, offset, f"change-{at}", communes))
-    return rule(who, claims, changes, DAY, policy)
+    current = [(one, other) for (one, _), (other, _) in (each for each in claims if is_current(each, who))]
+    return rule(who, current, changes, DAY, policy)
 
 
 def standing(who: Mapping[str, Registration], ruling: Ruling) -> set[str]:

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from services.publisher.roll import Refusal
-from services.publisher.verdicts import COMMANDS, MOST_NAMES, VerdictStore
+from services.publisher.roll import MOST_NAMES, Refusal
+from services.publisher.verdicts import COMMANDS, VerdictStore
 from shared.commands.fold import LIFETIME_MS, apply
 from shared.commands.state import Verdict
 from shared.contracts.commands import CommandType
