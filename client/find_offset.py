@@ -40,9 +40,13 @@ async def record_at(settings: Settings, partition: int, offset: int) -> Lying | 
     # Most ids that are looked up need the store alone.
     from aiokafka import TopicPartition
 
+    from client.topics import partitions_of
     from shared.runtime.clients import connection_options, reader_options
     from shared.runtime.tolerant import TolerantConsumer
 
+    # The consumer is not asked: on Apache Kafka it knows of no partitions before one is assigned to it.
+    if partition >= partitions_of(settings, Topic.EVENTS):
+        return None
     at = TopicPartition(Topic.EVENTS.value, partition)
     consumer = TolerantConsumer(
         **connection_options(settings.kafka, "rollstream-find"),
@@ -53,8 +57,6 @@ async def record_at(settings: Settings, partition: int, offset: int) -> Lying | 
     await consumer.start()
     try:
         if Topic.EVENTS.value not in await consumer.topics():
-            return None
-        if partition not in (consumer.partitions_for_topic(Topic.EVENTS.value) or ()):
             return None
         consumer.assign([at])
         begin = (await consumer.beginning_offsets([at]))[at]
