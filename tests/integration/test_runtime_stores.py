@@ -159,7 +159,6 @@ async def test_a_groups_offsets_are_told_to_who_holds_none_of_its_partitions(eng
     async with fresh_topic(engines.bootstrap_servers, partitions=2) as topic:
         group = f"{topic.name}-group"
         told = GroupOffsets(settings, topic.name, group, "test")
-        assert await told() == {0: 0, 1: 0}
         consumer = AIOKafkaConsumer(
             bootstrap_servers=engines.bootstrap_servers, group_id=group, enable_auto_commit=False
         )
@@ -167,6 +166,9 @@ async def test_a_groups_offsets_are_told_to_who_holds_none_of_its_partitions(eng
         try:
             one = TopicPartition(topic.name, 1)
             consumer.assign([one])
+            # Waits until the group has a coordinator: a new broker has yet to make its topic of offsets.
+            assert await consumer.committed(one) is None
+            assert await told() == {0: 0, 1: 0}
             await consumer.commit({one: 7})
         finally:
             await consumer.stop()
