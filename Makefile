@@ -35,7 +35,7 @@ test: $(STAMP) ## unit and integration tests on embedded engines
 .PHONY: test-engines
 test-engines: $(STAMP) ## the same and more on Apache Kafka 4 and a built store (needs java, mvn, cargo, cmake)
 	$(BIN)/python -m tests.kit.engines --fetch
-	ROLLSTREAM_TEST_ENGINES=real $(BIN)/python -m pytest $(ARGS)
+	ROLLSTREAM_TEST_ENGINES=real $(BIN)/python -m pytest -n auto --maxprocesses 2 --dist loadfile $(ARGS)
 
 .PHONY: mutants
 mutants: $(STAMP) ## take each guard out of a copy of the code; its tests must notice
