@@ -2,8 +2,9 @@
 
 `python -m tests.kit.engines [FOLDER]` starts both with data in FOLDER (else `.rollstream/real`), prints the
 variables that name them, and stays until Ctrl-C; with `--fetch` it only makes the programs that are missing
-in `.rollstream/engines` (needs java, mvn, cargo and cmake). `ROLLSTREAM_TEST_KAFKA_LIBS` (a folder of jars)
-and `ROLLSTREAM_TEST_SECANTUSD` (a program) name present ones.
+(needs java, mvn, cargo and cmake). They are kept by version in the user's cache folder, so that every clone
+on a machine shares one build. `ROLLSTREAM_TEST_KAFKA_LIBS` (a folder of jars) and `ROLLSTREAM_TEST_SECANTUSD`
+(a program) name present ones.
 """
 
 from __future__ import annotations
@@ -11,10 +12,12 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import hashlib
 import os
 import shlex
 import subprocess
 import sys
+import tempfile
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -25,9 +28,10 @@ from engines.embedded import kafka_answers, locked, mongo_answers, run
 from engines.engine import free_port
 
 ROOT = Path(__file__).parents[2]
-CACHE = ROOT / ".rollstream/engines"
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "rollstream/engines"
 KAFKA_LIBS_VARIABLE = "ROLLSTREAM_TEST_KAFKA_LIBS"
 SECANTUSD_VARIABLE = "ROLLSTREAM_TEST_SECANTUSD"
+KAFKA_POM = ROOT / "deploy/kafka/pom.xml"
 SECANTUSD_VERSION = "0.5.3-beta.193"
 COPY_JARS = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"
 
@@ -54,12 +58,20 @@ auto.create.topics.enable=false
 
 def kafka_libs() -> Path:
     """The folder of Apache Kafka's jars."""
-    return _present(Path(os.environ.get(KAFKA_LIBS_VARIABLE, CACHE / "kafka-libs")))
+    return _present(Path(os.environ.get(KAFKA_LIBS_VARIABLE, _kept_libs())))
 
 
 def secantusd() -> Path:
     """The store's program."""
-    return _present(Path(os.environ.get(SECANTUSD_VARIABLE, CACHE / "bin/secantusd-rs")))
+    return _present(Path(os.environ.get(SECANTUSD_VARIABLE, _kept_secantusd())))
+
+
+def _kept_libs() -> Path:
+    return CACHE / f"kafka-{hashlib.sha256(KAFKA_POM.read_bytes()).hexdigest()[:12]}"
+
+
+def _kept_secantusd() -> Path:
+    return CACHE / f"secantusd-{SECANTUSD_VERSION}/bin/secantusd-rs"
 
 
 def _present(path: Path) -> Path:
@@ -70,14 +82,15 @@ def _present(path: Path) -> Path:
 
 def fetch() -> None:
     """Make what is missing: Kafka's jars by Maven (100 MB), the store by cargo (some four minutes, cmake)."""
-    if KAFKA_LIBS_VARIABLE not in os.environ and not (CACHE / "kafka-libs").exists():
-        part = CACHE / "kafka-libs.part"
-        pom = ROOT / "deploy/kafka/pom.xml"
-        _run(["mvn", "-q", "-B", "-f", str(pom), COPY_JARS, f"-DoutputDirectory={part}"])
-        part.rename(CACHE / "kafka-libs")
-    if SECANTUSD_VARIABLE not in os.environ and not (CACHE / "bin/secantusd-rs").exists():
+    if KAFKA_LIBS_VARIABLE not in os.environ and not _kept_libs().exists():
+        CACHE.mkdir(parents=True, exist_ok=True)
+        part = Path(tempfile.mkdtemp(dir=CACHE))
+        _run(["mvn", "-q", "-B", "-f", str(KAFKA_POM), COPY_JARS, f"-DoutputDirectory={part}"])
+        with contextlib.suppress(OSError):  # another clone was first
+            part.rename(_kept_libs())
+    if SECANTUSD_VARIABLE not in os.environ and not _kept_secantusd().exists():
         install = ["cargo", "install", "secantus-mdb", "--version", SECANTUSD_VERSION]
-        _run([*install, "--ignore-rust-version", "--root", str(CACHE)])
+        _run([*install, "--ignore-rust-version", "--root", str(_kept_secantusd().parents[1])])
 
 
 def _run(command: list[str]) -> None:
