@@ -9,7 +9,7 @@ from shared.process.settings import MongoSettings, Settings, UnusableSettings, r
 TRACEBACK = "ROLLSTREAM_TRACEBACK"
 """Set to anything, it shows where in the code an error came from; for those who mend Rollstream."""
 
-_OURS = ("client", "shared", "services", "engines", "demo", "simulator", "matching")
+_OURS = ("audit", "client", "shared", "services", "engines", "demo", "simulator", "matching")
 _NOT_ALLOWED = (13, 18, 8000)
 """MongoDB's codes: not authorised, login failed, and a hosted server's own of the same."""
 

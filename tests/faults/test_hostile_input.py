@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from audit.readlog import Runs
 from demo.processes import SERVICES
 from demo.waiting import group_lags
 from engines import Engines, LocalEngine
@@ -14,7 +15,6 @@ from shared.contracts.topics import Topic
 from tests.kit import hostile
 from tests.kit.pipeline import Pipeline, pipeline
 from tests.kit.raw_records import Raw, raw_batch
-from tests.reference.readlog import Runs
 
 PARTITION = 1
 TEN_MILLION = 10_000_000

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from audit.verifier import verify_list
 from client.lists import Follower
 from client.verify import verify_paths
 from engines import Engines, LocalEngine
@@ -27,7 +28,6 @@ from tests.kit.command_log import key_of, marker
 from tests.kit.registration_kit import PARTITIONS
 from tests.kit.registration_register import Register, new_register
 from tests.kit.runtime_kit import Running, until
-from tests.reference.verifier import verify_list
 
 KEY = key_of("signer").public_key()
 COLLECTIONS = ("roll", "claims", "epochs", "commands", "rolls", "lists", "progress")

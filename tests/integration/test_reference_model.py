@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from audit.verifier import verify_list
 from demo.measure import read_all
 from demo.processes import SERVICES
 from engines import Engines, LocalEngine
 from shared.contracts.topics import Topic
 from tests.kit.mid_batch import starts_of
 from tests.kit.pipeline import pipeline
-from tests.reference.verifier import verify_list
 
 
 @pytest.mark.parametrize(("processes", "batch_size"), [(1, 500), (2, 7)])

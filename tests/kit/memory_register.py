@@ -12,6 +12,8 @@ from typing import Any, cast
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from audit.log import LogRecord, SeenClaim, Topics
+from audit.readlog import topics_of
 from services.publisher.editions import EditionStore
 from services.publisher.finalise import Finaliser
 from services.publisher.handler import PublisherHandler
@@ -44,8 +46,6 @@ from shared.runtime.outputs import Outputs
 from shared.runtime.record import Output, Record
 from shared.store.progress import ProgressStore
 from tests.kit.memory_mongo import MemoryMongo
-from tests.reference.log import LogRecord, SeenClaim, Topics
-from tests.reference.readlog import topics_of
 from tests.reference.strategies import History
 
 PARTITIONS = 2

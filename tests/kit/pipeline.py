@@ -12,6 +12,9 @@ from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from rich.console import Console
 
+from audit.compare import compare
+from audit.model import Result, replay
+from audit.readlog import Runs, read_register
 from client.topics import admin_options, ensure_topics
 from demo import sending, steps
 from demo.processes import SERVICES, RunningService, start_service, stop_service, wait_live
@@ -23,9 +26,6 @@ from shared.contracts.identity import sha256_hex
 from shared.crypto import signing
 from shared.process.settings import Settings, founding_officers
 from shared.store.mongo import Mongo
-from tests.reference.compare import compare
-from tests.reference.model import Result, replay
-from tests.reference.readlog import Runs, read_register
 
 COLLECTIONS = (
     "registrations",

@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Iterable
 from typing import Any, cast
 
+from audit.log import LogRecord
 from services.publisher.editions import EditionStore
 from services.publisher.finalise import CAUSES, Finaliser
 from services.publisher.handler import PublisherHandler
@@ -22,7 +23,6 @@ from tests.kit.checked_records import checked_output
 from tests.kit.command_log import REGISTER, CommandLog, key_of
 from tests.kit.memory_mongo import MemoryMongo
 from tests.kit.memory_register import MemoryFeed, MemoryFiles, MemoryManifests, MemoryTopics
-from tests.reference.log import LogRecord
 
 PARTITIONS = 2
 STATIONS = b"""station,name_km,name_latin,commune,villages,capacity

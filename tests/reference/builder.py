@@ -7,16 +7,16 @@ unless more is asked for.
 import base64
 from typing import Any
 
+from audit import commands, messages
+from audit.commands import SIGNATURE_HEADER
+from audit.log import Headers, Log, LogRecord
+from audit.markers import MARKER, SETTLED_MS
 from shared.contracts.cloudevents import encode
 from shared.contracts.events import EventType
 from shared.contracts.identity import digest, event_signing_bytes
 from shared.contracts.topics import partition_for
-from tests.reference import commands, messages
 from tests.reference.builder_commands import REGISTER, CommandBuilder
 from tests.reference.captures import json_bytes, registration, removal
-from tests.reference.commands import SIGNATURE_HEADER
-from tests.reference.log import Headers, Log, LogRecord
-from tests.reference.markers import MARKER, SETTLED_MS
 from tests.reference.register_files import key_of
 
 

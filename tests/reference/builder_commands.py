@@ -7,12 +7,12 @@ from typing import Any, Self
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from audit import messages
+from audit.commands import OFFICER_HEADER, SIGNATURE_HEADER
+from audit.log import Headers, LogRecord, VersionId
 from shared.contracts.cloudevents import encode
 from shared.contracts.identity import command_signing_bytes, ordered_pair, sha256_hex
-from tests.reference import messages
 from tests.reference.captures import json_bytes
-from tests.reference.commands import OFFICER_HEADER, SIGNATURE_HEADER
-from tests.reference.log import Headers, LogRecord, VersionId
 from tests.reference.register_files import (
     GAZETTEER,
     MODEL,

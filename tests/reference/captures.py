@@ -3,9 +3,9 @@
 import json
 from typing import Any
 
+from audit.log import SeenClaim
 from shared.contracts.identity import claim_id, ordered_pair, sha256_hex
 from shared.contracts.outputs import Claim
-from tests.reference.log import SeenClaim
 from tests.reference.register_files import MODEL
 
 

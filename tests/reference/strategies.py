@@ -12,11 +12,11 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from tests.reference import claims as claim_rules
-from tests.reference import commands, outcomes
+from audit import claims as claim_rules
+from audit import commands, outcomes
+from audit.log import Log, SeenClaim, VersionId
 from tests.reference.builder import LogBuilder
 from tests.reference.captures import claim
-from tests.reference.log import Log, SeenClaim, VersionId
 from tests.reference.register_files import MODEL, STATIONS, devices_file, key_of
 from tests.reference.teller import IDS, Teller
 

@@ -5,12 +5,12 @@ from dataclasses import replace
 from random import Random
 from typing import Any
 
+from audit.log import LogRecord
 from shared.contracts.cloudevents import encode
 from shared.contracts.events import EventType
 from shared.contracts.identity import digest
 from tests.reference.builder import LogBuilder
 from tests.reference.captures import registration, removal
-from tests.reference.log import LogRecord
 from tests.reference.register_files import DEVICES
 from tests.reference.teller_commands import CommandTeller
 

@@ -5,10 +5,10 @@ from dataclasses import replace
 from random import Random
 from typing import Any
 
-from tests.reference import messages
+from audit import messages
+from audit.commands import LONGEST_WAIT_MS
+from audit.log import VersionId
 from tests.reference.builder import LogBuilder
-from tests.reference.commands import LONGEST_WAIT_MS
-from tests.reference.log import VersionId
 from tests.reference.register_files import (
     AREAS,
     DEVICES,

@@ -20,7 +20,19 @@ from tools.mutants.mutation import Mutation, UnusableMutation, read_mutations
 ROOT = Path(__file__).parents[2]
 LIST = Path(__file__).parent / "mutations.toml"
 KILLED = ROOT / ".rollstream" / "mutants.json"
-CODE = ("shared", "matching", "services", "client", "engines", "simulator", "demo", "cli", "tools", "tests")
+CODE = (
+    "shared",
+    "audit",
+    "matching",
+    "services",
+    "client",
+    "engines",
+    "simulator",
+    "demo",
+    "cli",
+    "tools",
+    "tests",
+)
 SECONDS = 180
 """Longest run of one mutation's tests; a mutant that makes them hang is killed by it, too."""
 

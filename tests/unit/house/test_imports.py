@@ -7,7 +7,10 @@ import pytest
 
 ROOT = Path(__file__).parents[3]
 
-ROOMS = ("shared", "matching", "services", "client", "engines", "simulator", "demo", "cli", "tools", "tests")
+ROOMS = (
+    *("shared", "audit", "matching", "services", "client"),
+    *("engines", "simulator", "demo", "cli", "tools", "tests"),
+)
 """From the ground up; a room may import from itself and from those before it."""
 
 SHARED_FLOORS = ("contracts", "crypto", "process", "store", "reference", "runtime", "commands")
@@ -59,6 +62,17 @@ def test_a_floor_of_shared_imports_nothing_from_above(floor: str) -> None:
 def test_shared_has_no_other_floors() -> None:
     here = {path.name for path in (ROOT / "shared").iterdir() if path.is_dir() and path.name != "__pycache__"}
     assert here == set(SHARED_FLOORS)
+
+
+@pytest.mark.parametrize("room", ["matching", "services", "engines", "simulator", "demo", "tools"])
+def test_nothing_that_is_audited_imports_the_audit(room: str) -> None:
+    imports = {
+        f"{path.relative_to(ROOT)} imports {module}"
+        for path in files_of(room)
+        for module in imported(path)
+        if module.split(".")[0] == "audit"
+    }
+    assert not imports
 
 
 @pytest.mark.parametrize("service", ["registration", "dedup", "publisher"])

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
+from audit.verifier import NotVerified, verify_list
 from services.publisher.lists import Removed, Totals, station_list
 from shared.contracts.identity import canonical
 from shared.contracts.lists import ProvinceManifest, RollManifest, StationList
 from shared.contracts.topics import TOPICS, Topic
 from tests.kit.checked_records import registration
 from tests.kit.small_edition import PUBLIC_PEM, SIGN, edition, small_edition
-from tests.reference.verifier import NotVerified, verify_list
 
 SMALL = small_edition()
 LIST = SMALL.lists[0].value

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from audit import commands, normalised
+from audit.compare import compare, told_of
+from audit.model import replay
 from shared.commands.fold import fold
 from shared.contracts import normalise
 from tests.kit.memory_register import MemoryRegister, messages_of
-from tests.reference import commands, normalised
 from tests.reference.builder import LogBuilder
-from tests.reference.compare import compare, told_of
-from tests.reference.model import replay
 from tests.reference.register_files import STATIONS
 from tests.reference.strategies import History, command_logs, event_logs, histories, life
 
@@ -83,7 +83,7 @@ def test_a_batch_with_too_many_contents_is_overfull_in_whatever_order_they_come(
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("services.registration.batches.MOST_ARRIVALS", 4)
-        patch.setattr("tests.reference.receipts.MOST_PAIRS", 4)
+        patch.setattr("audit.receipts.MOST_PAIRS", 4)
         register = MemoryRegister(history, Random(seed))
         asyncio.run(register.run_half())
         asyncio.run(register.run())

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
+from audit import commands, messages
+from audit.history import CommandHistory
 from shared.contracts import identity
 from shared.contracts.cloudevents import header
-from tests.reference import commands, messages
 from tests.reference.builder import LogBuilder
-from tests.reference.history import CommandHistory
 from tests.reference.register_files import (
     DEVICES,
     MODEL,

@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
+from audit.compare import compare, first_difference, told_of
+from audit.log import LogRecord, PassedOn, Topics
+from audit.model import Result, replay
+from audit.readlog import CLAIMS, seen_claims, topics_of
 from shared.contracts.cloudevents import encode
 from shared.contracts.identity import canonical
 from shared.contracts.outputs import OutputType
 from shared.contracts.topics import Topic
 from tests.reference.builder import LogBuilder
-from tests.reference.compare import compare, first_difference, told_of
-from tests.reference.log import LogRecord, PassedOn, Topics
-from tests.reference.model import Result, replay
-from tests.reference.readlog import CLAIMS, seen_claims, topics_of
 from tests.reference.register_files import key_of
 
 

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 
-from tests.reference.messages import Finalised, OnPair
-from tests.reference.model import Result, replay
+from audit.messages import Finalised, OnPair
+from audit.model import Result, replay
 from tests.reference.strategies import History, life
 
 STILL_A_PERSON = (None, "deceased", "disenfranchised")

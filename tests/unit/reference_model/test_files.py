@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from audit.files import READERS, UnreadableFile
 from matching.model import default_model_bytes
 from shared.reference.files import InvalidReference, validate
-from tests.reference.files import READERS, UnreadableFile
 from tests.reference.register_files import (
     GAZETTEER,
     MODEL,

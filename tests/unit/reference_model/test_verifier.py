@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
+from audit.model import Result, replay
+from audit.roll import merkle_root
+from audit.verifier import NotVerified, published, verify_list
 from shared.contracts.identity import canonical
 from tests.reference.builder import LogBuilder
-from tests.reference.model import Result, replay
 from tests.reference.register_files import key_of, public_pem
-from tests.reference.roll import merkle_root
-from tests.reference.verifier import NotVerified, published, verify_list
 
 ROLL = "2027-commune"
 KEYS = [public_pem("lists")]

@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.reference import messages
+from audit import messages
+from audit.commands import LONGEST_WAIT_MS
 from tests.reference.builder import LogBuilder
-from tests.reference.commands import LONGEST_WAIT_MS
 from tests.reference.register_files import AREAS, OFFICERS, STATIONS, officers_file
 from tests.unit.reference_model.test_commands import A, B, history, last_id, verdict
 

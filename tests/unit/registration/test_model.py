@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 import pytest
 
+from audit import commands, outcomes
+from audit.log import Headers, LogRecord
 from client.wire import to_record
 from services.registration.batches import Batch, BatchChanges
 from services.registration.domain import Accepted, Reference, Rejected
@@ -30,10 +32,8 @@ from shared.runtime.record import Record
 from simulator.files import devices_json
 from simulator.stream import Stream, generate_stream
 from tests.kit.memory_register import messages_of
-from tests.reference import commands, outcomes
 from tests.reference.builder import LogBuilder
 from tests.reference.builder_commands import REGISTER, START
-from tests.reference.log import Headers, LogRecord
 
 PARTITIONS = 12
 GAZETTEER = export_gazetteer()[0]

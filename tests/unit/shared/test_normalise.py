@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
+from audit import normalised as reference
 from shared.contracts.fields import NameText
 from shared.contracts.normalise import (
     latin_digits,
@@ -17,7 +18,6 @@ from shared.contracts.normalise import (
     normalise_voter,
 )
 from shared.contracts.outputs import NormalisedVoter
-from tests.reference import normalised as reference
 
 KHMER = st.text(
     alphabet=[chr(each) for each in range(0x1780, 0x17DE)] + ["\u200b", "\u200c", " "], max_size=12

@@ -4,15 +4,15 @@ from pathlib import Path
 
 import pytest
 
+from audit import commands
+from audit.log import LogRecord
+from audit.outcomes import Judged, judge
 from client.wire import to_record
 from shared.contracts.topics import partition_for
 from simulator import DEMO_RATES, Stream, generate_stream, write_stream
 from simulator.places import choose, communes
 from tests.kit.generated import REGISTER, readable
-from tests.reference import commands
 from tests.reference.builder import LogBuilder
-from tests.reference.log import LogRecord
-from tests.reference.outcomes import Judged, judge
 
 VOTERS = 1000
 

@@ -2,14 +2,14 @@
 
 from typing import Any
 
+from audit.commands import SIGNATURE_HEADER, verifies_bytes
+from audit.decoding import Event
+from audit.files import Device, lies_in
+from audit.identifiers import identifier
+from audit.log import LogRecord, header
+from audit.records import Version
 from shared.contracts import events, identity
 from shared.contracts.events import EventType
-from tests.reference.commands import SIGNATURE_HEADER, verifies_bytes
-from tests.reference.decoding import Event
-from tests.reference.files import Device, lies_in
-from tests.reference.identifiers import identifier
-from tests.reference.log import LogRecord, header
-from tests.reference.records import Version
 
 Devices = dict[str, Device]
 

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass, field
 
-from tests.reference import files, messages
-from tests.reference.files import Officer, ReferenceFiles
-from tests.reference.log import Pair
+from audit import files, messages
+from audit.files import Officer, ReferenceFiles
+from audit.log import Pair
 
 
 @dataclass(slots=True)

@@ -5,11 +5,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
 
+from audit.ages import birthday, possible_days
+from audit.history import DecisionMade, FinaliseRequest
+from audit.log import Pair, SeenClaim
+from audit.records import Version
 from shared.contracts.events import Voter
-from tests.reference.ages import birthday, possible_days
-from tests.reference.history import DecisionMade, FinaliseRequest
-from tests.reference.log import Pair, SeenClaim
-from tests.reference.records import Version
 
 Ids = tuple[str, str]
 

@@ -1,7 +1,7 @@
 """What a settled command does, or why it does nothing."""
 
-from tests.reference import files, messages
-from tests.reference.history import Adoption, CommandHistory, DecisionMade, FinaliseRequest, Message
+from audit import files, messages
+from audit.history import Adoption, CommandHistory, DecisionMade, FinaliseRequest, Message
 
 
 class Refused(Exception):

@@ -5,18 +5,18 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
+from audit import authority, decoding, files
+from audit.ages import birthday, possible_days
+from audit.authority import Devices
+from audit.decoding import Event
+from audit.history import CommandHistory
+from audit.log import Log, LogRecord
+from audit.markers import MARKER, valid_marker
+from audit.receipts import Batches, receipts
+from audit.records import Rejection, Version, accepted, rejected
 from shared.contracts import events, identity
 from shared.contracts.events import EventType
 from shared.contracts.topics import partition_for
-from tests.reference import authority, decoding, files
-from tests.reference.ages import birthday, possible_days
-from tests.reference.authority import Devices
-from tests.reference.decoding import Event
-from tests.reference.history import CommandHistory
-from tests.reference.log import Log, LogRecord
-from tests.reference.markers import MARKER, valid_marker
-from tests.reference.receipts import Batches, receipts
-from tests.reference.records import Rejection, Version, accepted, rejected
 
 MOST_VERSIONS = 200
 LARGEST_JUMP = 1000

@@ -5,15 +5,15 @@ from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from audit import claims as claim_rules
+from audit import commands, outcomes, roll
+from audit.commands import OFFICER_HEADER, SIGNATURE_HEADER
+from audit.files import ReferenceFiles
+from audit.history import CommandHistory, Verdict
+from audit.log import Log, LogRecord, PassedOn, SeenClaim, header
+from audit.outcomes import Judged, Outcome, Source
+from audit.roll import Rolls
 from shared.contracts.identity import canonical
-from tests.reference import claims as claim_rules
-from tests.reference import commands, outcomes, roll
-from tests.reference.commands import OFFICER_HEADER, SIGNATURE_HEADER
-from tests.reference.files import ReferenceFiles
-from tests.reference.history import CommandHistory, Verdict
-from tests.reference.log import Log, LogRecord, PassedOn, SeenClaim, header
-from tests.reference.outcomes import Judged, Outcome, Source
-from tests.reference.roll import Rolls
 
 
 @dataclass(frozen=True, slots=True)

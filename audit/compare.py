@@ -5,12 +5,12 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from tests.reference.history import Verdict
-from tests.reference.log import PassedOn, Topics
-from tests.reference.model import Result
-from tests.reference.outcomes import Source
-from tests.reference.records import timestamp_text
-from tests.reference.verifier import published
+from audit.history import Verdict
+from audit.log import PassedOn, Topics
+from audit.model import Result
+from audit.outcomes import Source
+from audit.records import timestamp_text
+from audit.verifier import published
 
 StoreDump = Mapping[str, Sequence[Mapping[str, Any]]]
 """Collection to its documents: `registrations`, `outcomes`, `capture_batches`, `commands`."""

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from audit import files, messages
+from audit.decoding import is_attribute, too_large
+from audit.effects import Refused, take_effect
+from audit.files import Officer, ReferenceFiles
+from audit.history import CommandHistory, Message, Verdict
+from audit.log import LogRecord, header
 from shared.contracts import identity
-from tests.reference import files, messages
-from tests.reference.decoding import is_attribute, too_large
-from tests.reference.effects import Refused, take_effect
-from tests.reference.files import Officer, ReferenceFiles
-from tests.reference.history import CommandHistory, Message, Verdict
-from tests.reference.log import LogRecord, header
 
 OFFICER_HEADER = "rollstream-officer"
 SIGNATURE_HEADER = "rollstream-signature"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from tests.reference.log import LogRecord
+from audit.log import LogRecord
 
 LARGEST_RECORD = 64 * 1024
 LARGEST_KEY = 128

@@ -7,11 +7,11 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from audit.log import Log, LogRecord, PassedOn, SeenClaim, Topics, header
+from audit.markers import MARKER
+from audit.model import passed_on
 from shared.contracts.outputs import Claim, OutputType
 from shared.contracts.topics import Topic
-from tests.reference.log import Log, LogRecord, PassedOn, SeenClaim, Topics, header
-from tests.reference.markers import MARKER
-from tests.reference.model import passed_on
 
 CLAIMS = "rollstream.registration.claims.v1"
 """Type of what carries the claims that a checked record has no room for."""

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from tests.reference.decoding import RefusedJSON, loads
-from tests.reference.identifiers import identifier
-from tests.reference.log import Pair, VersionId
+from audit.decoding import RefusedJSON, loads
+from audit.identifiers import identifier
+from audit.log import Pair, VersionId
 
 APPROVED = "rollstream.command.approved.v1"
 WITHDRAWN = "rollstream.command.withdrawn.v1"

@@ -6,12 +6,12 @@ Which pairs are claims is the model's to say; what a claim looks like is the con
 from collections.abc import Sequence
 from datetime import datetime
 
+from audit.history import CommandHistory
+from audit.log import Pair, SeenClaim
+from audit.outcomes import Judged
+from audit.records import Version
 from shared.contracts.events import Capture
 from shared.contracts.identity import claim_id, sha256_hex
-from tests.reference.history import CommandHistory
-from tests.reference.log import Pair, SeenClaim
-from tests.reference.outcomes import Judged
-from tests.reference.records import Version
 
 
 def faults(claims: Sequence[SeenClaim], judged: Judged, history: CommandHistory) -> list[str]:

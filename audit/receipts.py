@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from audit.decoding import Event
+from audit.identifiers import capture_of
 from shared.contracts.events import BatchClosed
 from shared.contracts.identity import canonical
-from tests.reference.decoding import Event
-from tests.reference.identifiers import capture_of
 
 MOST_PAIRS = 20_000
 """Distinct pairs of sequence and content in a batch; with more it is overfull."""

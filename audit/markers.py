@@ -3,10 +3,10 @@
 import re
 from typing import Any
 
-from tests.reference.commands import OFFICER_HEADER, verifies
-from tests.reference.decoding import Event
-from tests.reference.history import CommandHistory
-from tests.reference.log import LogRecord, header
+from audit.commands import OFFICER_HEADER, verifies
+from audit.decoding import Event
+from audit.history import CommandHistory
+from audit.log import LogRecord, header
 
 MARKER = "rollstream.register.marker.v1"
 SETTLED_MS = 2_000

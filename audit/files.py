@@ -12,9 +12,9 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
+from audit.decoding import loads
+from audit.identifiers import identifier
 from shared.contracts.model_file import InvalidModel, Model, parse_model
-from tests.reference.decoding import loads
-from tests.reference.identifiers import identifier
 
 ReferenceFiles = Mapping[str, bytes]
 """SHA-256 in hex to the bytes of the file."""

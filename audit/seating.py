@@ -2,8 +2,8 @@
 
 from collections import Counter
 
-from tests.reference.files import Station
-from tests.reference.persons import Population, Refusal
+from audit.files import Station
+from audit.persons import Population, Refusal
 
 
 def seat(

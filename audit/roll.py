@@ -9,16 +9,16 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from audit import files, normalised
+from audit.history import CommandHistory, FinaliseRequest
+from audit.log import SeenClaim
+from audit.outcomes import Judged
+from audit.persons import Population, Refusal, Standing, decide, population
+from audit.records import Version
+from audit.seating import seat
 from shared.contracts import lists as contract
 from shared.contracts.fields import KHMER_DIGITS
 from shared.contracts.identity import canonical, sha256_hex
-from tests.reference import files, normalised
-from tests.reference.history import CommandHistory, FinaliseRequest
-from tests.reference.log import SeenClaim
-from tests.reference.outcomes import Judged
-from tests.reference.persons import Population, Refusal, Standing, decide, population
-from tests.reference.records import Version
-from tests.reference.seating import seat
 
 
 @dataclass(frozen=True, slots=True)

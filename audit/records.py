@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from audit import normalised
+from audit.decoding import Event
+from audit.identifiers import identifier
+from audit.log import LogRecord
 from shared.contracts import events, identity, outputs
 from shared.contracts.events import EventType
 from shared.contracts.topics import Topic
-from tests.reference import normalised
-from tests.reference.decoding import Event
-from tests.reference.identifiers import identifier
-from tests.reference.log import LogRecord
 
 
 @dataclass(frozen=True, slots=True)
