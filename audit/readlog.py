@@ -35,7 +35,7 @@ async def read_register(
     """
     found: dict[Topic, list[LogRecord]] = {}
     for topic in Topic:
-        if topic != Topic.DEAD_LETTERS:
+        if topic not in (Topic.DEAD_LETTERS, Topic.OPERATIONS):
             closed = (runs or {}) if topic == Topic.EVENTS else {}
             found[topic] = await read_topic(topic.value, bootstrap_servers, closed, **client)
     partitions = await count_partitions(Topic.EVENTS.value, bootstrap_servers, **client)

@@ -19,17 +19,20 @@ writes() { allow "$1" --operation Write --operation Describe --operation Describ
 joins() { allow "$1" --operation Read --group "$2" "${@:3}"; }
 
 # After a store was lost, registration looks what receipts say already.
-reads registration --topic registration.events.v1 --topic roll.commands.v1 --topic registration.receipts.v1
-writes registration --topic registration.events.v1 --topic registration.accepted.v1 \
+reads registration --topic registration.events.v1 --topic roll.commands.v1 --topic registration.receipts.v1 \
+    --topic rollstream.operations.v1
+writes registration --topic rollstream.operations.v1 \
+    --topic registration.events.v1 --topic registration.accepted.v1 \
     --topic registration.rejected.v1 --topic registration.receipts.v1 --topic registration.events.v1.dlq
 joins registration rollstream-registration
 
-reads dedup --topic registration.accepted.v1 --topic roll.commands.v1
-writes dedup --topic registration.checked.v1
+reads dedup --topic registration.accepted.v1 --topic roll.commands.v1 --topic rollstream.operations.v1
+writes dedup --topic registration.checked.v1 --topic rollstream.operations.v1
 joins dedup rollstream-dedup
 
-reads publisher --topic registration.checked.v1 --topic roll.commands.v1 --topic roll.manifests.v1
-writes publisher --topic roll.lists.v1 --topic roll.manifests.v1
+reads publisher --topic registration.checked.v1 --topic roll.commands.v1 --topic roll.manifests.v1 \
+    --topic rollstream.operations.v1
+writes publisher --topic roll.lists.v1 --topic roll.manifests.v1 --topic rollstream.operations.v1
 joins publisher rollstream-publisher
 
 # Capture systems: one principal for each office or vendor is better than one for all.
@@ -44,7 +47,10 @@ reads officer --topic roll.commands.v1
 reads downstream --topic roll.lists.v1 --topic roll.manifests.v1
 joins downstream downstream- --resource-pattern-type prefixed
 
-# Operators make and compare topics, look at dead letters, and drop those that were seen to.
+# Operators make and compare topics, and look at dead letters.
 allow operator --operation Create --operation Describe --operation DescribeConfigs \
-    --topic registration. --topic roll. --resource-pattern-type prefixed
-allow operator --operation Read --operation Delete --topic registration.events.v1.dlq
+    --topic registration. --topic roll. --topic rollstream. --resource-pattern-type prefixed
+# They replay and drop dead letters as officers: what they did is signed, and stays on the trail.
+reads operator --topic registration.events.v1 --topic registration.events.v1.dlq --topic roll.commands.v1 \
+    --topic rollstream.operations.v1
+writes operator --topic registration.events.v1 --topic rollstream.operations.v1

@@ -8,6 +8,8 @@ from services.dedup.store import ConflictStore
 from shared.commands.feed import CommandFeed
 from shared.commands.marker_reader import MarkerReader
 from shared.contracts.topics import Topic
+from shared.operations.actor import Actor
+from shared.operations.starts import StartRecorder
 from shared.process.metrics import Metrics
 from shared.process.settings import Settings
 from shared.reference.files import ReferenceStore
@@ -37,6 +39,7 @@ def create_app(settings: Settings) -> Service:
         mongo, NAME, Topic.ACCEPTED.value, FirstRecords(settings, Topic.ACCEPTED.value, NAME)
     )
     handler = DedupHandler(feed, keeper, MarkerReader(commands, references), progress, outputs, metrics)
+    actor = Actor(service=NAME, instance=settings.runtime.group_instance_id)
     return Service(
         NAME,
         settings,
@@ -44,7 +47,7 @@ def create_app(settings: Settings) -> Service:
         metrics=metrics,
         mongo=mongo,
         progress=progress,
-        background=(commands, feed, keeper),
+        background=(commands, feed, keeper, StartRecorder(settings, actor, metrics)),
         feeds=(commands.topic, feed.topic),
         topics=(Topic.ACCEPTED, Topic.CHECKED, Topic.COMMANDS),
         on_start=(store.prepare, outputs.start),

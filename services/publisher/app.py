@@ -14,6 +14,8 @@ from shared.commands.feed import CommandFeed
 from shared.commands.marker_reader import MarkerReader
 from shared.contracts.topics import Topic
 from shared.crypto import signing
+from shared.operations.actor import Actor
+from shared.operations.starts import StartRecorder
 from shared.process.errors import StopService
 from shared.process.metrics import Metrics
 from shared.process.settings import Settings
@@ -42,9 +44,10 @@ def create_app(settings: Settings) -> Service:
     first_records = FirstRecords(settings, topic, f"{SERVICE}-first-records")
     progress = ProgressStore(mongo, SERVICE, topic, first_records)
     verdicts = VerdictStore(mongo)
+    key = signing_key(settings.signing.key_file)
     publication = Publication(
         settings,
-        signing_key(settings.signing.key_file),
+        key,
         references,
         roll,
         progress,
@@ -56,6 +59,7 @@ def create_app(settings: Settings) -> Service:
     finaliser = Finaliser(settings, commands, roll, progress, editions, verdicts, publication, metrics)
     markers = MarkerReader(commands, references)
     handler = PublisherHandler(roll, editions, finaliser, markers, progress, metrics)
+    actor = Actor(None, key, SERVICE, settings.runtime.group_instance_id)
     return Service(
         SERVICE,
         settings,
@@ -63,7 +67,7 @@ def create_app(settings: Settings) -> Service:
         metrics=metrics,
         mongo=mongo,
         progress=progress,
-        background=(commands, finaliser),
+        background=(commands, finaliser, StartRecorder(settings, actor, metrics)),
         feeds=(commands.topic,),
         topics=(Topic.CHECKED, Topic.COMMANDS, Topic.LISTS, Topic.MANIFESTS),
         on_start=(outputs.start, roll.prepare, editions.prepare, verdicts.prepare),

@@ -11,6 +11,8 @@ from services.registration.store import Store
 from shared.commands.feed import CommandFeed
 from shared.commands.marker_reader import MarkerReader
 from shared.contracts.topics import Topic
+from shared.operations.actor import Actor
+from shared.operations.starts import StartRecorder
 from shared.process.metrics import Metrics
 from shared.process.settings import Settings
 from shared.reference.files import ReferenceStore
@@ -60,10 +62,11 @@ def create_app(settings: Settings, group: str = GROUP) -> Service:
             metrics=metrics,
         ),
     )
+    key = marker_key_of(settings.marker)
     writer = MarkerWriter(
         settings.register,
         settings.marker.officer,
-        marker_key_of(settings.marker),
+        key,
         holdings,
         commands,
         markers,
@@ -78,6 +81,7 @@ def create_app(settings: Settings, group: str = GROUP) -> Service:
         lambda: read_topic(settings, Topic.RECEIPTS, settings.kafka.partitions, f"{SERVICE}-receipts-read"),
         metrics,
     )
+    actor = Actor(settings.marker.officer, key, SERVICE, settings.runtime.group_instance_id)
     return Service(
         SERVICE,
         settings,
@@ -85,7 +89,7 @@ def create_app(settings: Settings, group: str = GROUP) -> Service:
         metrics=metrics,
         mongo=mongo,
         progress=progress,
-        background=(references, commands, writer, sender),
+        background=(references, commands, writer, sender, StartRecorder(settings, actor, metrics)),
         feeds=(commands.topic,),
         topics=(
             Topic.EVENTS,

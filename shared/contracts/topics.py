@@ -16,6 +16,7 @@ class Topic(StrEnum):
     LISTS = "roll.lists.v1"
     MANIFESTS = "roll.manifests.v1"
     DEAD_LETTERS = "registration.events.v1.dlq"
+    OPERATIONS = "rollstream.operations.v1"
 
 
 EVENT_LIMIT = 64 * 1024
@@ -128,6 +129,14 @@ TOPICS: tuple[TopicSpec, ...] = (
         unlimited_retention=True,
         # Twice the source's: an original of up to DEAD_LETTER_LIMIT with its reasons always fits.
         message_limits=2,
+    ),
+    TopicSpec(
+        Topic.OPERATIONS,
+        "officer or service",
+        "registration, dedup, publisher; officers (command line)",
+        "registration, dedup, publisher; officers; rollstream operations",
+        partitions=1,
+        unlimited_retention=True,
     ),
 )
 

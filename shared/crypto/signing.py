@@ -97,7 +97,12 @@ def decode_raw_public(text: str) -> bytes:
 
 def key_id(key: Ed25519PublicKey) -> str:
     """The first 16 bytes of SHA-256 of the raw public key, in hex."""
-    return hashlib.sha256(raw_public(key)).digest()[:16].hex()
+    return raw_key_id(raw_public(key))
+
+
+def raw_key_id(raw_key: bytes) -> str:
+    """The same of a key's 32 bytes."""
+    return hashlib.sha256(raw_key).digest()[:16].hex()
 
 
 def verify(raw_key: bytes, signature: bytes, message: bytes) -> bool:

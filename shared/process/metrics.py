@@ -234,6 +234,14 @@ METRICS: tuple[Metric, ...] = (
         "1 while a finalised waits, by cause: epoch, reference, signing_key; commands has the refusals.",
     ),
     Metric(
+        "operations_unrecorded",
+        "rollstream_operations_unrecorded",
+        "gauge",
+        (),
+        "bool",
+        "1 while this process's start with other settings is not on the trail of operational acts yet.",
+    ),
+    Metric(
         "reference_waiting",
         "rollstream_reference_waiting",
         "gauge",
@@ -351,6 +359,7 @@ class Metrics:
     epoch_complete: Gauge
     commands_offset: Gauge
     finalised_blocked: GaugeFamily
+    operations_unrecorded: Gauge
     reference_waiting: GaugeFamily
     last_progress: Gauge
     list_entries: GaugeFamily

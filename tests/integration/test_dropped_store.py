@@ -17,7 +17,7 @@ from shared.runtime.outputs import Outputs
 from tests.kit.accepted import correction
 from tests.kit.pipeline import Pipeline, pipeline
 
-OUTPUTS = tuple(topic for topic in Topic if topic not in (Topic.EVENTS, Topic.COMMANDS))
+OUTPUTS = tuple(topic for topic in Topic if topic not in (Topic.EVENTS, Topic.COMMANDS, Topic.OPERATIONS))
 
 
 async def ends(register: Pipeline) -> dict[TopicPartition, int]:

@@ -136,7 +136,7 @@ class Register:
         )
         await consumer.start()
         try:
-            count = 1 if topic in (Topic.COMMANDS, Topic.MANIFESTS) else PARTITIONS
+            count = 1 if topic in (Topic.COMMANDS, Topic.MANIFESTS, Topic.OPERATIONS) else PARTITIONS
             partitions = [TopicPartition(topic.value, number) for number in range(count)]
             consumer.assign(partitions)
             ends = await consumer.end_offsets(partitions)

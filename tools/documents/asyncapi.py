@@ -6,6 +6,7 @@ from typing import Any
 from shared.contracts.cloudevents import LONGEST_ATTRIBUTE
 from shared.contracts.commands import OFFICER_HEADER, SIGNATURE_HEADER, CommandType
 from shared.contracts.events import EventType
+from shared.contracts.operations import OperationType
 from shared.contracts.outputs import OutputType
 from shared.contracts.topics import TOPICS, Topic, TopicSpec
 from tools.documents.schemas import MODELS
@@ -37,6 +38,7 @@ MESSAGES: Mapping[Topic, tuple[str, ...]] = {
     Topic.LISTS: ("roll.list.v1",),
     Topic.MANIFESTS: ("roll.province-manifest.v1", "roll.manifest.v1"),
     Topic.DEAD_LETTERS: (_DEAD_LETTER,),
+    Topic.OPERATIONS: tuple(act.value for act in OperationType),
 }
 """What lies on each topic, by the name of its schema."""
 
@@ -55,6 +57,14 @@ OPERATIONS: tuple[tuple[str, str, Topic, tuple[str, ...], str], ...] = (
     *(
         (service, "receive", Topic.COMMANDS, MESSAGES[Topic.COMMANDS], "folds every command, from offset 0")
         for service in ("registration", "dedup", "publisher")
+    ),
+    *(
+        (service, action, Topic.OPERATIONS, (OperationType.STARTED.value,), why)
+        for service in ("registration", "dedup", "publisher")
+        for action, why in (
+            ("receive", "looks for its own last start, and seals the trail"),
+            ("send", "a start with other settings than at the last one"),
+        )
     ),
 )
 """Service, action, topic, messages, what for."""
@@ -169,7 +179,7 @@ def _headers(name: str) -> dict[str, Any]:
         return _object({**always, **at_times}, list(always))
     if name == "roll.list.v1":
         return _object({word: {"type": "string"} for word in _LIST_HEADERS})
-    if name not in (*_EVENTS, *CommandType, *OutputType):
+    if name not in (*_EVENTS, *CommandType, *OutputType, *OperationType):
         return _object({})
     headers: dict[str, Any] = {
         "ce_specversion": {"const": "1.0"},
@@ -194,6 +204,15 @@ def _headers(name: str) -> dict[str, Any]:
             "type": "string",
             "description": "base64 of Ed25519 over register, ce_type, ce_id, each followed by a zero byte, "
             "and the value's bytes",
+        }
+    if name in tuple(OperationType):
+        headers[OFFICER_HEADER] = {
+            "type": "string",
+            "description": "name of the officer whose key signs; missing where none does",
+        }
+        headers[SIGNATURE_HEADER] = {
+            "type": "string",
+            "description": "as of a command; missing where a service has no key",
         }
     if name in tuple(CommandType):
         required += [OFFICER_HEADER, SIGNATURE_HEADER]

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from shared.contracts import identity
 from shared.contracts.commands import CommandType
 from shared.contracts.events import EventType
+from shared.contracts.operations import OperationType
 from shared.contracts.outputs import OutputType
 from shared.crypto import merkle, signing
 
@@ -63,7 +64,7 @@ def test_key() -> Ed25519PrivateKey:
 
 def examples() -> dict[str, dict[str, Any]]:
     """One payload by the name of its schema: the `ce_type`, or what the message is where it has none."""
-    return {**_events(), **_commands(), **_outputs(), **_published()}
+    return {**_events(), **_commands(), **_outputs(), **_operations(), **_published()}
 
 
 def _events() -> dict[str, dict[str, Any]]:
@@ -192,6 +193,35 @@ def _outputs() -> dict[str, dict[str, Any]]:
                 if sequence not in (4, 5, 11)
             ),
             "complete": False,
+        },
+    }
+
+
+def _operations() -> dict[str, dict[str, Any]]:
+    key_id = signing.key_id(test_key().public_key())
+    sealed = {"as_of": 6, "head": hashlib.sha256(b"some trail").hexdigest()}
+    person = {**sealed, "by": {"officer": "operator-1", "key_id": key_id}}
+    letter = {"partition": 3, "offset": 41}
+    return {
+        OperationType.REPLAY_BEGUN: {
+            **person,
+            "letters": [letter],
+            "ends": [{"partition": 3, "offset": 90}],
+            "reason": "release 2 reads them",
+        },
+        OperationType.REPLAYED: {
+            **person,
+            "letters": [{**letter, "sent_to": 90}],
+            "reason": "release 2 reads them",
+        },
+        OperationType.DROPPED: {**person, "letters": [letter], "reason": "a vendor's test"},
+        OperationType.STARTED: {
+            "as_of": None,
+            "head": "0" * 64,
+            "by": {"service": "registration", "instance": "a", "officer": "marker", "key_id": key_id},
+            "version": "1.0",
+            "settings": {"kafka.partitions": "0f" * 8, "register": "a1" * 8},
+            "changed": ["kafka.partitions"],
         },
     }
 

@@ -1,4 +1,4 @@
-"""JSON Schema 2020-12 of every event, command and output, made from the models that the services use."""
+"""JSON Schema 2020-12 of every event, command, output and act, made from the models that the services use."""
 
 import json
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 
-from shared.contracts import commands, events, lists, outputs
+from shared.contracts import commands, events, lists, operations, outputs
 from tools.documents.examples import examples
 
 MODELS: Mapping[str, type[BaseModel]] = {
@@ -19,6 +19,7 @@ MODELS: Mapping[str, type[BaseModel]] = {
     outputs.OutputType.RECEIPT.value: outputs.Receipt,
     outputs.OutputType.CHECKED.value: outputs.Checked,
     outputs.OutputType.CLAIMS.value: outputs.FurtherClaims,
+    **{str(name): model for name, model in operations.MODELS.items()},
     "roll.list.v1": lists.StationList,
     "roll.province-manifest.v1": lists.ProvinceManifest,
     "roll.manifest.v1": lists.RollManifest,

@@ -38,7 +38,7 @@ def test_every_topic_is_in_the_table_once() -> None:
 
 def test_the_partitions_of_a_register_are_the_same_along_the_line() -> None:
     fixed = {spec.topic: spec.partitions for spec in TOPICS if spec.partitions is not None}
-    assert fixed == {Topic.COMMANDS: 1, Topic.MANIFESTS: 1}
+    assert fixed == {Topic.COMMANDS: 1, Topic.MANIFESTS: 1, Topic.OPERATIONS: 1}
 
 
 def test_only_receipts_are_compacted_and_only_rejections_run_out() -> None:

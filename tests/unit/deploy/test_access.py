@@ -13,9 +13,9 @@ from shared.process.settings import Settings
 from tests.kit.compose import ROOT
 
 READS = {
-    "registration": {Topic.EVENTS, Topic.COMMANDS, Topic.RECEIPTS},
-    "dedup": {Topic.ACCEPTED, Topic.COMMANDS},
-    "publisher": {Topic.CHECKED, Topic.COMMANDS, Topic.MANIFESTS},
+    "registration": {Topic.EVENTS, Topic.COMMANDS, Topic.RECEIPTS, Topic.OPERATIONS},
+    "dedup": {Topic.ACCEPTED, Topic.COMMANDS, Topic.OPERATIONS},
+    "publisher": {Topic.CHECKED, Topic.COMMANDS, Topic.MANIFESTS, Topic.OPERATIONS},
 }
 
 
@@ -59,7 +59,8 @@ def test_a_service_may_read_what_it_reads_and_write_what_it_writes(
 def test_nobody_but_their_writers_may_write_to_a_topic(rules: dict[tuple[str, str], set[str]]) -> None:
     for (principal, operation), topics in rules.items():
         if operation == "Write" and principal not in {f"User:{service}" for service in READS}:
-            assert topics <= {Topic.EVENTS.value, Topic.COMMANDS.value}, principal
+            assert topics <= {Topic.EVENTS.value, Topic.COMMANDS.value, Topic.OPERATIONS.value}, principal
+            assert principal != "User:capture" or topics == {Topic.EVENTS.value}
 
 
 def test_each_example_setting_exists(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ ROOMS = (
 )
 """From the ground up; a room may import from itself and from those before it."""
 
-SHARED_FLOORS = ("contracts", "crypto", "process", "store", "reference", "runtime", "commands")
+SHARED_FLOORS = ("contracts", "crypto", "process", "store", "reference", "runtime", "commands", "operations")
 """The floors of `shared/`, in the same order."""
 
 
