@@ -50,6 +50,7 @@ ALLOWED_KEYS = frozenset(
         "path",
         "port",
         "progress",
+        "changed",
         "reason",
         "records",
         "register",
