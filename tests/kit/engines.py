@@ -74,6 +74,13 @@ def _kept_secantusd() -> Path:
     return CACHE / f"secantusd-{SECANTUSD_VERSION}/bin/secantusd-rs"
 
 
+def present() -> bool:
+    """Whether both are there, so that nothing need be fetched."""
+    libs, store = CACHE / "kafka-libs", CACHE / "bin/secantusd-rs"
+    named = (KAFKA_LIBS_VARIABLE in os.environ, SECANTUSD_VARIABLE in os.environ)
+    return all(name or path.exists() for name, path in zip(named, (libs, store), strict=True))
+
+
 def _present(path: Path) -> Path:
     if not path.exists():
         raise EngineFailed(f"{path} is not there: get it with `python -m tests.kit.engines --fetch`")
