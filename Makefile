@@ -37,6 +37,14 @@ test-engines: $(STAMP) ## the same and more on Apache Kafka 4 and a built store 
 	$(BIN)/python -m tests.kit.engines --fetch
 	ROLLSTREAM_TEST_ENGINES=real $(BIN)/python -m pytest -n auto --maxprocesses 2 --dist loadfile $(ARGS)
 
+SEEDS ?= 1
+CELLS ?=
+CELL ?=
+SEED ?=
+.PHONY: faults
+faults: $(STAMP) ## break services, brokers, store and network under load, then check everything; SEEDS=n CELLS=a,b CELL=a SEED=n
+	$(BIN)/python -m tests.matrix --seeds $(SEEDS) --cells "$(or $(CELL),$(CELLS))" $(if $(SEED),--seed $(SEED)) $(ARGS)
+
 .PHONY: mutants
 mutants: $(STAMP) ## take each guard out of a copy of the code; its tests must notice
 	$(BIN)/python -m tools.mutants $(ARGS)

@@ -75,10 +75,9 @@ def _kept_secantusd() -> Path:
 
 
 def present() -> bool:
-    """Whether both are there, so that nothing need be fetched."""
-    libs, store = CACHE / "kafka-libs", CACHE / "bin/secantusd-rs"
-    named = (KAFKA_LIBS_VARIABLE in os.environ, SECANTUSD_VARIABLE in os.environ)
-    return all(name or path.exists() for name, path in zip(named, (libs, store), strict=True))
+    """Whether nothing need be fetched."""
+    kafka = KAFKA_LIBS_VARIABLE in os.environ or _kept_libs().exists()
+    return kafka and (SECANTUSD_VARIABLE in os.environ or _kept_secantusd().exists())
 
 
 def _present(path: Path) -> Path:

@@ -36,6 +36,8 @@ class Cell:
     stops: frozenset[str] = frozenset()
     needs: frozenset[str] = frozenset()
     settings: Mapping[str, str] = field(default_factory=dict)
+    within_s: float = 120.0
+    """Bound of the seconds to recover."""
     twice: float = 0.05
     """Share of the records that the producer sends twice."""
     moved: float = 0.1

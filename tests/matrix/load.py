@@ -18,6 +18,11 @@ TICK_S = 0.2
 WINDOW = 12
 """How far a record may be moved from its place."""
 
+RESERVE, TRICKLE = 300, 5.0
+"""The last records are sent slowly, so many a second, until told to rush: a load that outlasts any fault."""
+
+RUSH = 5_000.0
+
 
 def disturbed(lines: Sequence[bytes], dice: random.Random, twice: float, moved: float) -> list[bytes]:
     """The lines with a share of them sent twice, and a share some places later or earlier."""
@@ -45,14 +50,15 @@ class Load:
 
     def rush(self) -> None:
         """Send the rest as fast as the broker takes it."""
-        self._rate = 5_000
+        self._rate = RUSH
 
     async def run(self) -> None:
         """Send all."""
         at = 0
         sender: RecordSender | None = None
         while at < len(self._lines):
-            some = self._lines[at : at + max(1, int(self._rate * TICK_S))]
+            slow = self._rate < RUSH and len(self._lines) - at <= RESERVE
+            some = self._lines[at : at + max(1, int((TRICKLE if slow else self._rate) * TICK_S))]
             try:
                 if sender is None:
                     sender = await self._connected()
@@ -67,7 +73,7 @@ class Load:
                 continue
             self.acknowledged += [(each.partition, each.offset) for each in told]
             at += len(some)
-            await asyncio.sleep(0 if self._rate > 1_000 else TICK_S)
+            await asyncio.sleep(0 if self._rate == RUSH else TICK_S)
         await _close(sender)
         self.done = True
 

@@ -33,9 +33,6 @@ RATE = 25.0
 """Events a second while things break: slow enough for a load that outlasts them, 36 s."""
 
 SETTLE_BOUND_S = 150.0
-SERVICE_RECOVERY_S = 30.0
-"""After kill -9 of a service work goes on within this (issue 9)."""
-
 SHORT_TIMES = {
     "KAFKA__REQUEST_TIMEOUT_MS": "3000",
     "MONGO__TIMEOUT_MS": "3000",
@@ -77,6 +74,8 @@ async def _course(run: Run, found: dict[str, Any]) -> None:
         acting = asyncio.create_task(run.cell.act(run))
         tasks.append(acting)
         await _all_well(acting, tasks)
+        late = [seconds for seconds in run.recovered_s if seconds > run.cell.within_s]
+        found["broken"] += [f"work went on after {seconds} s only" for seconds in late]
         run.load.rush()
         await asyncio.wait_for(_all_well(asyncio.gather(*tasks), tasks), SETTLE_BOUND_S)
         await asyncio.wait_for(_rest(run), SETTLE_BOUND_S)
@@ -92,6 +91,7 @@ async def _course(run: Run, found: dict[str, Any]) -> None:
             "notes": run.notes,
             "ends": [f"{end.name} {end.code} {end.cause}" for end in run.processes.ends],
             "acknowledged": len(run.load.acknowledged),
+            "killed": run.processes.killed,
             "carried": sum(proxy.carried for proxy in run.world.store_doors.values()),
         }
         found["broken"] += [

@@ -46,7 +46,7 @@ class Processes:
     preload: Path | None = None
     running: dict[Name, RunningService] = field(default_factory=dict)
     ends: list[End] = field(default_factory=list)
-    _commands: dict[Name, Sequence[str]] = field(default_factory=dict)
+    killed: int = 0
     _watchers: dict[Name, asyncio.Task[None]] = field(default_factory=dict)
 
     async def start(
@@ -98,7 +98,9 @@ class Processes:
         while True:
             process = self.running[service, number].process
             code = await process.wait()
-            if code >= 0:  # it was not killed
+            if code < 0:
+                self.killed += 1
+            else:
                 self.ends.append(End(service, code, self._cause(service, number)))
             await asyncio.sleep(RESTART_S)
             self.running[service, number] = await self._spawn(service, number, None)

@@ -54,6 +54,6 @@ def page(found: Sequence[results.Result]) -> str:
     summary = (
         f"{facts}, commit {', '.join(commits)}, on {'; '.join(engines_of)}: {len(found)} runs, "
         f"{sum(each.get('acknowledged', 0) for each in found):,} acknowledged events, "
-        f"{broken} runs with a broken invariant."
+        f"{broken} run{'' if broken == 1 else 's'} with a broken invariant."
     )
     return f"{head}\n{summary}\n\n" + "\n".join(lines) + "\n"

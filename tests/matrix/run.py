@@ -25,6 +25,8 @@ from tests.matrix.processes import Processes
 from tests.matrix.world import World
 
 RECOVERY_BOUND_S = 120.0
+"""Longer nobody waits."""
+
 LOOK_S = 0.1
 
 Progress = dict[tuple[str, int], int]
@@ -75,6 +77,7 @@ class Run:
     @asynccontextmanager
     async def fault(self) -> AsyncIterator[None]:
         """Something is broken within this block; then wait until every service works on every partition."""
+        await self.look()  # the store may be empty afterwards
         yield
         await self.recovery()
 
@@ -85,7 +88,7 @@ class Run:
         while waiting := [each for each in before if self.highest[each] <= before[each]]:
             if time.monotonic() - began > RECOVERY_BOUND_S:
                 raise NotRecovered(f"nothing new within {RECOVERY_BOUND_S:.0f} s: {sorted(waiting)}")
-            if self.load.done:
+            if self.load.done:  # it cannot be seen any more
                 self.note("the load ended before the recovery was seen")
                 return
             await asyncio.sleep(LOOK_S)
