@@ -9,6 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from audit.compare import StoreDump, compare
+from audit.log import SeenClaim
+from audit.model import Result, replay
+from audit.readlog import Runs, read_register
+from audit.verifier import verify_list
 from demo.measure import read_all
 from matching.matcher import Matcher
 from matching.model import load_model
@@ -18,11 +23,6 @@ from shared.contracts.topics import Topic
 from shared.crypto import signing
 from shared.process.settings import Settings, founding_officers
 from shared.runtime.record import Record
-from tests.reference.compare import StoreDump, compare
-from tests.reference.log import SeenClaim
-from tests.reference.model import Result, replay
-from tests.reference.readlog import Runs, read_register
-from tests.reference.verifier import verify_list
 
 MOST_ENTRIES = 750
 

@@ -18,7 +18,7 @@ TICK_S = 0.2
 WINDOW = 12
 """How far a record may be moved from its place."""
 
-RESERVE, TRICKLE = 300, 5.0
+RESERVE, TRICKLE = 250, 5.0
 """The last records are sent slowly, so many a second, until told to rush: a load that outlasts any fault."""
 
 RUSH = 5_000.0

@@ -28,9 +28,9 @@ from tests.matrix.topics import place_topics
 from tests.matrix.world import new_world
 
 PARTITIONS = 3
-EVENTS = 900
+EVENTS = 600
 RATE = 25.0
-"""Events a second while things break: slow enough for a load that outlasts them, 36 s."""
+"""Events a second while things break: slow enough for a load that outlasts most faults."""
 
 SETTLE_BOUND_S = 150.0
 SHORT_TIMES = {
