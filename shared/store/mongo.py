@@ -48,7 +48,11 @@ Write = InsertOne[dict[str, Any]] | UpdateOne | ReplaceOne[dict[str, Any]] | Del
 
 _DUPLICATE_KEY = 11000
 # Host down, not primary, shutting down, interrupted, exceeded time limit: the driver's own retryable codes.
-_OUTAGE_CODES = frozenset({6, 7, 50, 89, 91, 112, 134, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436})
+_AWAY_CODES = frozenset({6, 7, 50, 89, 91, 112, 134, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436})
+# InternalError, UnknownError, OutOfDiskSpace: what a server says whose disk is full. That is no bug of ours:
+# the operator who makes room should find services that wait, not some that have ended.
+_IN_TROUBLE_CODES = frozenset({1, 8, 14031})
+_OUTAGE_CODES = _AWAY_CODES | _IN_TROUBLE_CODES
 
 
 class StoreWriteError(Exception):
