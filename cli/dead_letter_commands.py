@@ -1,50 +1,56 @@
-"""Commands around dead letters: dlq list, dlq show, dlq drop."""
+"""Commands around dead letters: dlq list, dlq show, dlq replay, dlq drop."""
 
-import json
-from typing import Annotated, NoReturn
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
-from cli.app import Json, app, run, settings
-from client.output import fail, show, table, to_json
+from cli.app import Json, app
 
 dlq = typer.Typer(help="Dead letters, records that are no events: list, replay, drop.", no_args_is_help=True)
 app.add_typer(dlq, name="dlq")
 
 Place = Annotated[str, typer.Argument(help="PARTITION/OFFSET, as `dlq list` shows it.")]
+Places = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="PARTITION/OFFSET", help="These letters, one or more; or choose by the options."),
+]
+Reason = Annotated[str, typer.Option(help="Only letters with this reason, such as json.")]
+Partition = Annotated[int | None, typer.Option(min=0, help="Only letters of this partition.")]
+Service = Annotated[str, typer.Option(help="Only letters that this service wrote.")]
+Since = Annotated[str, typer.Option(help="Only letters from this time on, such as 2026-11-02.")]
+Until = Annotated[str, typer.Option(help="Only letters before this time.")]
+Everything = Annotated[bool, typer.Option("--all", help="All that are open.")]
+Because = Annotated[str, typer.Option("--because", help="Why; kept on the trail for good. No personal data.")]
+OfficerName = Annotated[str, typer.Option("--officer", help="Your name in the officers file.")]
+Key = Annotated[Path, typer.Option("--key", help="Your private key in PEM.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 
 MOST_SHOWN = 50
+STATES = "open | replayed | dropped | all"
 
 
 @dlq.command("list")
 def list_letters(
-    reason: Annotated[str, typer.Option(help="Only letters with this reason.")] = "",
-    partition: Annotated[int | None, typer.Option(min=0, help="Only letters of this partition.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="Show at most so many, the newest.")] = MOST_SHOWN,
+    state: Annotated[str, typer.Option(help=STATES)] = "all",
+    reason: Reason = "",
+    partition: Partition = None,
+    service: Service = "",
+    since: Since = "",
+    until: Until = "",
+    limit: Annotated[
+        int | None, typer.Option(min=1, help=f"Show at most so many, the newest; {MOST_SHOWN} without.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """List the dead letters with their reasons.
+    """List the dead letters with their reasons, and what people did with them.
 
-    --json lists all of them, with where they came from.
+    --json lists all of them, with where they came from, unless there is a --limit.
     """
-    from client.dead_letters import read_letters
+    from cli.dead_letters import Chosen, show_letters
 
-    letters = [
-        each
-        for each in run(read_letters(settings()))
-        if (not reason or each.facts["reason"] == reason)
-        and (partition is None or each.source[0] == partition)
-    ]
-    if as_json:
-        typer.echo(to_json([{"place": each.place, **each.facts} for each in letters]))
-        return
-    shown = letters[-limit:]
-    rows = [(each.place, each.facts["reason"], each.facts["detail"], each.facts["time"]) for each in shown]
-    typer.echo(table("Dead letters", ("place", "reason", "detail", "time"), rows))
-    if len(letters) > len(shown):
-        typer.echo(
-            f"… and {len(letters) - len(shown)} before them: choose with --limit, --reason, --partition"
-        )
+    chosen = Chosen.by([], reason, partition, service, since, until, state)
+    show_letters(chosen, limit if as_json else limit or MOST_SHOWN, as_json)
 
 
 @dlq.command("show")
@@ -53,72 +59,63 @@ def show_letter(
     as_json: Json = False,
 ) -> None:
     """Show one dead letter as it came. It may hold personal data."""
-    from client.dead_letters import FACTS, read_letters
+    from cli.dead_letters import show_one
 
-    for letter in run(read_letters(settings())):
-        if letter.place == place:
-            value = {"place": place, **letter.facts, **letter.original()}
-            text = [f"{name:11} {letter.facts[name]}" for name in FACTS if letter.facts[name]]
-            text.append(json.dumps(letter.original(), ensure_ascii=False, indent=1))
-            show(value, as_json=as_json, text="\n".join(text))
-            return
-    _not_there(place)
+    show_one(place, as_json)
 
 
 @dlq.command("replay")
 def replay(
-    places: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="PARTITION/OFFSET", help="The letters to send; or give --reason."),
-    ] = None,
-    reason: Annotated[str, typer.Option(help="Send all letters with this reason.")] = "",
+    officer: OfficerName,
+    key: Key,
+    because: Because,
+    places: Places = None,
+    reason: Reason = "",
+    partition: Partition = None,
+    service: Service = "",
+    since: Since = "",
+    until: Until = "",
+    everything: Everything = False,
+    out_of_order: Annotated[
+        bool,
+        typer.Option("--out-of-order", help="Also those before which another of their key is still open."),
+    ] = False,
+    yes: Yes = False,
     as_json: Json = False,
 ) -> None:
-    """Send dead letters to the events topic again.
+    """Send dead letters to the events topic again, to the partitions that they came from.
 
-    There they are judged anew. This is for records that an older version of Rollstream could not read. What
-    still cannot be read comes back as another dead letter; drop the old ones when all is well.
+    There they are judged anew. This is for records that an older version of Rollstream could not read. Those
+    of one key go in their order. What was replayed once is skipped, so the command can be repeated; after an
+    interruption it goes on where it was.
     """
-    from client.dead_letters import read_letters, replay_letters
+    from cli.dead_letters import Chosen, replay_chosen
 
-    if bool(places) == bool(reason):
-        fail("say which letters: PARTITION/OFFSET, one or more, or all of a --reason")
-    letters = run(read_letters(settings()))
-    chosen = [each for each in letters if each.place in (places or ()) or each.facts["reason"] == reason]
-    for place in set(places or ()) - {each.place for each in chosen}:
-        _not_there(place)
-    if not chosen:
-        fail(f"no dead letter of reason {reason}: `rollstream dlq list` shows which there are")
-    sent = run(replay_letters(settings(), chosen))
-    left = [each.place for each in chosen if each.place not in sent]
-    text = f"Sent {len(sent)} again; `rollstream dlq list` shows in a moment which came back."
-    if left:
-        text += f"\nToo large to be in their letters, they lie at their own offsets only: {', '.join(left)}"
-    show({"sent": sent, "left": left}, as_json=as_json, text=text)
+    chosen = Chosen.by(places or [], reason, partition, service, since, until, everything=everything)
+    replay_chosen(chosen, officer, key, because, out_of_order, yes, as_json)
 
 
 @dlq.command("drop")
-def drop_letter(
-    place: Place,
-    yes: Annotated[bool, typer.Option("--yes", help="Really delete; this cannot be undone.")] = False,
+def drop(
+    officer: OfficerName,
+    key: Key,
+    because: Because,
+    places: Places = None,
+    reason: Reason = "",
+    partition: Partition = None,
+    service: Service = "",
+    since: Since = "",
+    until: Until = "",
+    everything: Everything = False,
+    yes: Yes = False,
     as_json: Json = False,
 ) -> None:
-    """Delete a dead letter and all before it in its partition.
+    """Record that dead letters are left as they are, and why.
 
-    For letters that were dealt with. The events themselves and their outcomes stay where they are.
+    Nothing is deleted: letters, events and outcomes stay where they are. `dlq list --state open` shows them
+    no more.
     """
-    from client.dead_letters import drop_letters
+    from cli.dead_letters import Chosen, drop_chosen
 
-    if not yes:
-        fail(f"nothing was dropped: --yes deletes {place} and all before it in its partition for good")
-    dropped = run(drop_letters(settings(), place))
-    if dropped is None:
-        _not_there(place)
-    if not dropped:
-        fail(f"{place} lies there twice, once behind a newer one: drop that one, and it goes too")
-    text = f"Dropped {len(dropped)}: {', '.join(dropped)}. Their events and outcomes stay where they are."
-    show({"dropped": dropped}, as_json=as_json, text=text)
-
-
-def _not_there(place: str) -> NoReturn:
-    fail(f"no dead letter {place}: `rollstream dlq list` shows which there are")
+    chosen = Chosen.by(places or [], reason, partition, service, since, until, everything=everything)
+    drop_chosen(chosen, officer, key, because, yes, as_json)

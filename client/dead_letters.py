@@ -1,28 +1,28 @@
-"""The dead-letter topic: lists what is on it, where it came from and why, and deletes what was dealt with."""
+"""The dead-letter topic: what lies on it, where it came from, why, and whether it can be sent again."""
 
+import re
 from base64 import b64encode
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
-from aiokafka import TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
-
-from client.topics import admin_options, partitions_of, require
-from shared.contracts.cloudevents import header
+from client.topics import partitions_of, require
+from shared.contracts.cloudevents import Reason, header
 from shared.contracts.topics import Topic
 from shared.process.settings import Settings
-from shared.runtime.clients import make_producer
 from shared.runtime.record import Record
 from shared.runtime.snapshot import read_topic
 
-FACTS = (
-    *("reason", "detail", "topic", "partition", "offset", "last-offset"),
-    *("service", "time", "bytes", "sha256"),
-)
+_OURS = ("reason", "detail", "topic", "partition", "offset", "service", "time")
+"""What the last headers of a letter tell that holds its original, in this order."""
+
+FACTS = (*_OURS[:5], "last-offset", "service", "time", "bytes", "sha256")
 """What the headers `rollstream-dlq-*` tell, in the order in which it is shown; what is not told is empty."""
 
 _PREFIX = "rollstream-dlq-"
+
+_LEFT_OUT = re.compile(r"(^|; )[0-9]+ left out$")
+"""How a letter's detail says that it lacks some of the original's headers."""
 
 
 Source = tuple[int, int]
@@ -31,120 +31,89 @@ Source = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """A copy of a dead letter; `record` is what lies on the dead-letter topic."""
+    """A copy of a dead letter; `record` is what lies on the dead-letter topic.
+
+    `why_not` says why its original cannot be sent again, None where it can.
+    """
 
     source: Source
     facts: Mapping[str, str]
     record: Record
+    why_not: str | None = None
+
+    @classmethod
+    def of(cls, record: Record) -> "Letter | None":
+        """A record of the dead-letter topic; None for what others wrote there."""
+        told = {name: header(record.headers, _PREFIX + name) or b"" for name in FACTS}
+        facts = {name: content.decode(errors="replace") for name, content in told.items()}
+        if not (_is_number(facts["partition"]) and _is_number(facts["offset"])):
+            return None
+        source = (int(facts["partition"]), int(facts["offset"]))
+        return cls(source, facts, record, _why_not(facts, record))
 
     @property
     def place(self) -> str:
         """`<partition>/<offset>` of the record that it was."""
         return "/".join(map(str, self.source))
 
+    @property
+    def headers(self) -> tuple[tuple[str, bytes | None], ...]:
+        """The original's own, also those that are named as ours are."""
+        headers = self.record.headers
+        if tuple(name for name, _ in headers[-len(_OURS) :]) == tuple(_PREFIX + name for name in _OURS):
+            return headers[: -len(_OURS)]
+        return tuple(each for each in headers if not each[0].startswith(_PREFIX))
+
+    @property
+    def content(self) -> tuple[bytes | None, bytes | None, tuple[tuple[str, bytes | None], ...]]:
+        """Key, value and headers of the original."""
+        return self.record.key, self.record.value, self.headers
+
     def original(self) -> dict[str, Any]:
         """The record as it came: text where it is UTF-8, else `{"base64": …}`."""
-        headers = [
-            [name, _readable(content)]
-            for name, content in self.record.headers
-            if not name.startswith(_PREFIX)
-        ]
         return {
             "key": _readable(self.record.key),
-            "headers": headers,
+            "headers": [[name, _readable(content)] for name, content in self.headers],
             "value": _readable(self.record.value),
         }
 
+    def without_value(self) -> "Letter":
+        """What a list shows of it: a topic of letters may be larger than the memory."""
+        return replace(self, record=replace(self.record, value=None, headers=()))
 
-async def read_letters(settings: Settings) -> list[Letter]:
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal()
+
+
+def _why_not(facts: Mapping[str, str], record: Record) -> str | None:
+    if facts["bytes"] or facts["reason"] == Reason.UNDECODABLE_BATCH:
+        return "its original is not in the letter: it lies at its own offset only"
+    if facts["reason"] == Reason.TOO_LARGE:
+        return "it is over the contract's limits, which no newer version changes"
+    if _LEFT_OUT.search(facts["detail"]):
+        return "the letter lacks some of its headers: another record would be sent"
+    if record.key is None and record.value is None:
+        return "it has neither key nor value"
+    return None
+
+
+async def read_letters(
+    settings: Settings, whole: Callable[[Letter], bool] = lambda _letter: True
+) -> list[Letter]:
     """Every dead letter once, in order of place; after a crash the topic may hold one twice.
 
-    Raises client.topics.TopicMissing, and aiokafka's KafkaError if no broker answers.
+    Those that are not to be `whole` come without their value. Raises client.topics.TopicMissing, and
+    aiokafka's KafkaError if no broker answers.
     """
-    found: dict[Source, Letter] = {}
-    async for letter in _copies(settings):
-        found.setdefault(letter.source, letter)
-    return [found[source] for source in sorted(found)]
-
-
-async def drop_letters(settings: Settings, place: str) -> list[str] | None:
-    """Delete a dead letter and those before it in its partition; answers their places.
-
-    None: it is not there. Nothing: a copy of it lies behind a newer letter, and nothing was deleted. A topic
-    can be cut at its beginning only. What became of each event stays stored, and the event lies on its own
-    topic for good. Raises as `read_letters`.
-    """
-    copies = [letter async for letter in _copies(settings)]
-    named = [letter for letter in copies if letter.place == place]
-    if not named:
-        return None
-    partition = named[0].record.partition
-    end, gone = cut([letter for letter in copies if letter.record.partition == partition], named[0].source)
-    if not gone:
-        return []
-    admin = AIOKafkaAdminClient(**admin_options(settings))
-    try:
-        await admin.start()
-        at = TopicPartition(Topic.DEAD_LETTERS.value, partition)
-        await admin.delete_records({at: RecordsToDelete(end)})
-    finally:
-        await admin.close()
-    return gone
-
-
-async def replay_letters(settings: Settings, letters: Sequence[Letter]) -> list[str]:
-    """Send originals again to the partitions that they came from, where they are judged anew; answers their
-    places. One whose original is too large to be in the letter is left out: it lies at its own offset only.
-
-    Raises client.topics.TopicMissing, and aiokafka's KafkaError if no broker takes them.
-    """
-    whole = [each for each in letters if not each.facts.get("bytes")]
-    if not whole:
-        return []
-    await require(settings, Topic.EVENTS)
-    producer = make_producer(settings, "rollstream-dlq")
-    try:
-        await producer.start()
-        for letter in whole:
-            await producer.send_and_wait(
-                Topic.EVENTS.value,
-                key=letter.record.key,
-                value=letter.record.value,
-                headers=[
-                    (name, value) for name, value in letter.record.headers if not name.startswith(_PREFIX)
-                ],
-                partition=letter.source[0],
-            )
-    finally:
-        await producer.stop()
-    return [each.place for each in whole]
-
-
-def cut(copies: Iterable[Letter], source: Source) -> tuple[int, list[str]]:
-    """The offset below which no letter newer than `source` lies, and the places of those that go with it.
-
-    `copies` are those of one partition of the topic, in their order. Where a crash had letters sent twice, a
-    copy behind a newer letter stays, and its letter with it.
-    """
-    end, below, rest = 0, dict[str, None](), set[str]()
-    for letter in copies:
-        if rest or letter.source > source:
-            rest.add(letter.place)
-        else:
-            end = letter.record.offset + 1
-            below[letter.place] = None
-    return end, [each for each in below if each not in rest]
-
-
-async def _copies(settings: Settings) -> AsyncIterator[Letter]:
-    """Every dead letter as it lies there; what others wrote to the topic is none."""
     await require(settings, Topic.DEAD_LETTERS)
     partitions = partitions_of(settings, Topic.DEAD_LETTERS)
+    found: dict[Source, Letter] = {}
     async for record in read_topic(settings, Topic.DEAD_LETTERS, partitions, "rollstream-dlq"):
-        told = {name: header(record.headers, _PREFIX + name) or b"" for name in FACTS}
-        facts = {name: content.decode(errors="replace") for name, content in told.items()}
-        if facts["partition"].isdecimal() and facts["offset"].isdecimal():
-            yield Letter((int(facts["partition"]), int(facts["offset"])), facts, record)
+        letter = Letter.of(record)
+        if letter is not None and letter.source not in found:
+            found[letter.source] = letter if whole(letter) else letter.without_value()
+    return [found[source] for source in sorted(found)]
 
 
 def _readable(content: bytes | None) -> Any:

@@ -78,17 +78,35 @@ async def _dead_letters_are_shown(shell: Terminal, expected: int) -> None:
         found = (await shell.run("dlq", "show", letter["place"], "--json")).json
         assert found["reason"] == letter["reason"] and {"key", "headers", "value"} <= set(found)
     assert letters[0]["reason"] in (await shell.run("dlq", "list")).out
-    for words in (("show", "0/999999"), ("drop", "0/999999", "--yes")):
+    who = ("--because", "looked at", *officer("administrator"))
+    for words in (("show", "0/999999"), ("drop", "0/999999", "--yes", *who)):
         assert "dlq list" in await shell.told("dlq", *words)
+    assert {each["state"] for each in letters} == {"open"}
 
     partition = letters[0]["partition"]
+    here = ("--partition", partition)
     of_partition = [each["place"] for each in letters if each["partition"] == partition]
-    assert "--yes" in await shell.told("dlq", "drop", of_partition[0])
+    assert "--yes" in await shell.told("dlq", "drop", *here, *who)
+    thief = ("--because", "x", "--officer", "someone", "--key", "register/keys/administrator.pem")
+    assert "in force with this key" in await shell.told("dlq", "drop", *here, "--yes", *thief)
     assert (await shell.run("dlq", "list", "--json")).json == letters
-    dropped = await shell.run("dlq", "drop", of_partition[-1], "--yes", "--json")
-    assert dropped.json == {"dropped": of_partition}
-    left = [each for each in letters if each["partition"] != partition]
-    assert (await shell.run("dlq", "list", "--json")).json == left
+    dropped = await shell.run("dlq", "drop", *here, "--yes", "--json", *who)
+    assert dropped.json == {"dropped": of_partition, "skipped": {}}
+    open_ones = (await shell.run("dlq", "list", "--state", "open", "--json")).json
+    assert open_ones == [each for each in letters if each["partition"] != partition]
+    assert len((await shell.run("dlq", "list", "--json")).json) == len(letters)
+
+    one = next(each for each in open_ones if each["why_not"] is None)
+    replay = ("dlq", "replay", one["place"], "--out-of-order", "--yes", "--json", *who)
+    sent = (await shell.run(*replay)).json["sent"]
+    assert list(sent) == [one["place"]]
+    again = (await shell.run(*replay)).json
+    assert again == {"sent": {}, "skipped": {one["place"]: "it was replayed already"}}
+    operations = (await shell.run("operations", "--json")).json
+    assert (operations["faults"], operations["signatures_checked"]) == (0, True)
+    acts = [each["type"].split(".")[-2] for each in operations["acts"]]
+    assert acts.count("started") == 3 and acts[-3:] == ["dropped", "replay-begun", "replayed"]
+    assert "All 6 hold" in (await shell.run("operations")).out
 
 
 async def _everything_is_found(shell: Terminal) -> None:
