@@ -55,12 +55,12 @@ def _read(history: CommandHistory, record: LogRecord) -> None:
         officer = _signer(history, record, founded)
     except Refused as refused:
         if known is None:
-            history.verdicts[ce_id] = Verdict(ce_type, False, "refused", str(refused))
+            history.verdicts[ce_id] = Verdict(ce_type, False, "refused", str(refused), as_of=record.offset)
         return
     if known is not None and known.signed:
         return
     verdict = history.verdicts[ce_id] = Verdict(
-        ce_type, True, proposed_by=officer.name, proposed_at=record.timestamp
+        ce_type, True, proposed_by=officer.name, proposed_at=record.timestamp, as_of=record.offset
     )
     message = Message(
         record.offset,
@@ -74,7 +74,7 @@ def _read(history: CommandHistory, record: LogRecord) -> None:
         if not founded:
             message.data = _parsed(message)
             history.proposals[ce_id] = message
-            take_effect(history, message, record.offset)
+            take_effect(history, message, record.offset, officer)
             verdict.verdict, verdict.command_offset = "effective", record.offset
         elif ce_type in (messages.APPROVED, messages.WITHDRAWN):
             (_approve if ce_type == messages.APPROVED else _withdraw)(history, message)
@@ -147,12 +147,13 @@ def _approve(history: CommandHistory, approval: Message) -> None:
     if not _in_area(officer, proposal.data):
         raise Refused("area")
     verdict.settled_by, verdict.settled_at = officer.name, approval.timestamp
+    verdict.as_of = approval.offset
     if approval.timestamp - proposal.timestamp > LONGEST_WAIT_MS:
         verdict.verdict = "expired"
         raise Refused("expired")
     verdict.approved_by = officer.name
     try:
-        take_effect(history, proposal, approval.offset)
+        take_effect(history, proposal, approval.offset, officer)
         if not isinstance(proposal.data, messages.Finalised):
             verdict.verdict, verdict.command_offset = "effective", approval.offset
     except Refused as refused:
@@ -182,6 +183,7 @@ def _withdraw(history: CommandHistory, withdrawal: Message) -> None:
             raise Refused("area")
     verdict.verdict = "withdrawn" if own else "returned"
     verdict.settled_by, verdict.settled_at = officer.name, withdrawal.timestamp
+    verdict.as_of = withdrawal.offset
 
 
 def _open(history: CommandHistory, ce_id: str) -> Verdict:

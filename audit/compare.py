@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from audit.differences import first_difference
 from audit.history import Verdict
 from audit.log import PassedOn, Topics
 from audit.model import Result
@@ -167,36 +168,6 @@ def _by_key(name: str, expected: Mapping[str, bytes], sent: Mapping[str, bytes])
             yield f"{name} {key}: not published"
         elif sent[key] != expected[key]:
             yield f"{name} {key}: differs at {first_difference(expected[key], sent[key])}"
-
-
-def first_difference(expected: bytes, found: bytes) -> str:
-    """The path of the first member that differs, without its value; the first byte where none does."""
-    try:
-        path = _difference(json.loads(expected), json.loads(found), "")
-    except ValueError:
-        path = None
-    if path is not None:
-        return path or "the whole"
-    pairs = enumerate(zip(expected, found, strict=False))
-    return f"byte {next((at for at, (one, other) in pairs if one != other), min(len(expected), len(found)))}"
-
-
-def _difference(expected: Any, found: Any, path: str) -> str | None:
-    if isinstance(expected, dict) and isinstance(found, dict):
-        for name in sorted(expected.keys() | found.keys()):
-            here = f"{path}.{name}".lstrip(".")
-            if name not in expected or name not in found:
-                return here
-            deeper = _difference(expected[name], found[name], here)
-            if deeper is not None:
-                return deeper
-        return None
-    if isinstance(expected, list) and isinstance(found, list) and len(expected) == len(found):
-        deeper_ones = (
-            _difference(a, b, f"{path}.{at}") for at, (a, b) in enumerate(zip(expected, found, strict=True))
-        )
-        return next((deeper for deeper in deeper_ones if deeper is not None), None)
-    return None if expected == found and type(expected) is type(found) else path
 
 
 def _at(source: Source) -> str:

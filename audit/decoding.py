@@ -62,7 +62,8 @@ def too_large(record: LogRecord) -> bool:
     """Whether a record is over the limits, which is looked at before all else."""
     key, value = record.key or b"", record.value or b""
     headers = sum(len(_bytes(name)) + len(content or b"") for name, content in record.headers)
-    return len(key) > LARGEST_KEY or len(key) + len(value) + headers > LARGEST_RECORD
+    whole = len(key) + len(value) + headers + record.unread_bytes
+    return len(key) > LARGEST_KEY or whole > LARGEST_RECORD
 
 
 def is_attribute(text: object) -> bool:

@@ -1,6 +1,7 @@
 """What a settled command does, or why it does nothing."""
 
 from audit import files, messages
+from audit.files import Officer
 from audit.history import Adoption, CommandHistory, DecisionMade, FinaliseRequest, Message
 
 
@@ -8,8 +9,8 @@ class Refused(Exception):
     """Why a command has no effect; the text is the reason."""
 
 
-def take_effect(history: CommandHistory, command: Message, offset: int) -> None:
-    """Let a command take effect at `offset`. Raises Refused."""
+def take_effect(history: CommandHistory, command: Message, offset: int, approver: Officer) -> None:
+    """Let a command take effect at `offset`, where `approver` signed. Raises Refused."""
     data = command.data
     if isinstance(data, messages.Adopted):
         _adopt(history, data, offset)
@@ -22,7 +23,8 @@ def take_effect(history: CommandHistory, command: Message, offset: int) -> None:
     elif isinstance(data, messages.OnPair):
         _decide(history, command.ce_id, data, offset)
     elif isinstance(data, messages.Finalised):
-        history.finalise_requests.append(FinaliseRequest(offset, command.ce_id, data))
+        request = FinaliseRequest(offset, command.ce_id, data, command.officer, approver)
+        history.finalise_requests.append(request)
 
 
 def _adopt(history: CommandHistory, data: messages.Adopted, offset: int) -> None:
@@ -41,5 +43,6 @@ def _decide(history: CommandHistory, ce_id: str, said: messages.OnPair, offset: 
     if said.decision is None and not on_pair:
         raise Refused("no_decision")
     if on_pair:
-        history.verdicts[on_pair[-1].ce_id].superseded_by = ce_id
+        before = history.verdicts[on_pair[-1].ce_id]
+        before.superseded_by, before.as_of = ce_id, offset
     history.decisions.append(DecisionMade(offset, ce_id, said))

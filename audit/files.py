@@ -2,6 +2,7 @@
 
 import base64
 import csv
+import hashlib
 import io
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -116,6 +117,11 @@ def signing_key(raw: bytes) -> Ed25519PublicKey:
     if not isinstance(key, Ed25519PublicKey):
         raise UnreadableFile("signing_key")
     return key
+
+
+def key_id(key: Ed25519PublicKey) -> str:
+    """The id by which lists name the key that signed them."""
+    return hashlib.sha256(key.public_bytes_raw()).digest()[:16].hex()
 
 
 @cache

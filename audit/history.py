@@ -14,7 +14,7 @@ class Verdict:
     `verdict` is open, effective, refused, withdrawn, returned or expired; `command_offset` is where it took
     effect, else None. Names of officers, times in milliseconds; `settled_by` and `settled_at` tell of the
     message that settled a proposal. `signed` is whether the message was validly signed: only then are
-    `proposed_by` and what follows told.
+    `proposed_by` and what follows told. `as_of` is the offset of the message that changed any of this last.
     """
 
     command_type: str
@@ -28,6 +28,7 @@ class Verdict:
     settled_by: str | None = None
     settled_at: int | None = None
     superseded_by: str | None = None
+    as_of: int = -1
     names: list[object] = field(default_factory=list)
 
 
@@ -65,6 +66,8 @@ class FinaliseRequest:
     offset: int
     ce_id: str
     data: messages.Finalised
+    proposer: Officer
+    approver: Officer
 
 
 @dataclass(frozen=True, slots=True)

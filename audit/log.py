@@ -14,7 +14,7 @@ class LogRecord:
 
     Bytes of a header's name that are not UTF-8 are surrogate escapes. `fault` is None, or what a reader could
     not read: `headers`, or `undecodable_batch`, where the record stands for a run of offsets up to and with
-    `last_offset`.
+    `last_offset`. `unread_bytes` are those of headers that are not told, of a run its size on the wire.
     """
 
     partition: int
@@ -26,6 +26,7 @@ class LogRecord:
     fault: str | None = None
     last_offset: int | None = None
     append_time: bool = True
+    unread_bytes: int = 0
 
     @property
     def end(self) -> int:

@@ -47,13 +47,16 @@ def replay(
     log: Log,
     reference_files: ReferenceFiles,
     claims: Sequence[SeenClaim],
-    signing_keys: Iterable[Ed25519PrivateKey],
+    signing_keys: Iterable[Ed25519PrivateKey] | None = None,
 ) -> Result:
-    """Fold the log. Raises KeyError for a reference file that is not given, LookupError for a signing key."""
+    """Fold the log; without private keys, lists and manifests have no signature.
+
+    Raises KeyError for a reference file that is not given, LookupError for a signing key.
+    """
     history = commands.fold(log.register, log.founding, log.commands, reference_files)
     judged = outcomes.judge(log, history)
     faults = claim_rules.faults(claims, judged, history)
-    rolls = roll.publish(history, judged, claims, list(signing_keys))
+    rolls = roll.publish(history, judged, claims, None if signing_keys is None else list(signing_keys))
     return Result(
         outcomes=judged.outcomes,
         accepted={

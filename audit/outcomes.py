@@ -10,6 +10,7 @@ from audit.ages import birthday, possible_days
 from audit.authority import Devices
 from audit.decoding import Event
 from audit.history import CommandHistory
+from audit.letters import Letter, letter_of
 from audit.log import Log, LogRecord
 from audit.markers import MARKER, valid_marker
 from audit.receipts import Batches, receipts
@@ -61,6 +62,7 @@ class Judged:
     closes: dict[tuple[str, str], list[Close]] = field(default_factory=lambda: defaultdict(list))
     rejected: dict[Source, dict[str, Any]] = field(default_factory=dict)
     batches: Batches = field(default_factory=Batches)
+    dead: dict[Source, Letter] = field(default_factory=dict)
     marked: dict[int, int] = field(default_factory=dict)
     passed_on: dict[Source, LogRecord] = field(default_factory=dict)
 
@@ -75,18 +77,32 @@ class Resend(Exception):
 
 
 def judge(log: Log, history: CommandHistory) -> Judged:
-    """Judge every event. Nothing runs before the first of each kind of reference data was adopted."""
-    judged = Judged(marked=dict.fromkeys(range(log.partitions), 0))
-    if history.has_all_kinds():
-        for record in sorted(log.events, key=lambda record: (record.partition, record.offset)):
-            judged.outcomes[record.partition, record.offset] = _outcome(log, history, judged, record)
+    """Judge every event."""
+    judged = begin(log.partitions)
+    for record in sorted(log.events, key=lambda record: (record.partition, record.offset)):
+        judge_next(judged, history, record)
     return judged
 
 
-def _outcome(log: Log, history: CommandHistory, judged: Judged, record: LogRecord) -> Outcome:
+def begin(partitions: int) -> Judged:
+    """Before any event."""
+    return Judged(marked=dict.fromkeys(range(partitions), 0))
+
+
+def judge_next(judged: Judged, history: CommandHistory, record: LogRecord) -> None:
+    """Judge an event after all before it in its partition.
+
+    Nothing runs before the first of each kind of reference data was adopted.
+    """
+    if history.has_all_kinds():
+        judged.outcomes[record.partition, record.offset] = _outcome(history, judged, record)
+
+
+def _outcome(history: CommandHistory, judged: Judged, record: LogRecord) -> Outcome:
     try:
         event = decoding.decode(record)
     except decoding.Dead as dead:
+        judged.dead[record.partition, record.offset] = letter_of(record, str(dead))
         return Outcome("dead_lettered", str(dead), last_offset=record.last_offset)
     epoch = judged.marked[record.partition] + 1
     outcome, reason = "accepted", None
@@ -94,15 +110,15 @@ def _outcome(log: Log, history: CommandHistory, judged: Judged, record: LogRecor
         outcome = _mark(history, judged, record, event)
     else:
         try:
-            _take_in(log, history, judged, record, event, epoch)
+            _take_in(history, judged, record, event, epoch)
         except Resend:
             outcome = "ignored"
         except Rejection as rejection:
             outcome, reason = "rejected", rejection.reason
             judged.rejected[record.partition, record.offset] = rejected(record, event, rejection)
     devices = _devices(history, epoch)
-    if devices is None or authority.signer(log.register, devices, record, event):
-        judged.batches.arrived(log.register, event, outcome)
+    if devices is None or authority.signer(history.register, devices, record, event):
+        judged.batches.arrived(history.register, event, outcome)
     return Outcome(outcome, reason, event.source, event.id)
 
 
@@ -122,15 +138,13 @@ def _devices(history: CommandHistory, epoch: int) -> Devices | None:
     return None if raw is None else files.devices(raw)
 
 
-def _take_in(
-    log: Log, history: CommandHistory, judged: Judged, record: LogRecord, event: Event, epoch: int
-) -> None:
+def _take_in(history: CommandHistory, judged: Judged, record: LogRecord, event: Event, epoch: int) -> None:
     """Accept the event. Raises Resend, or Rejection with the first reason that applies."""
     data = event.data if isinstance(event.data, dict) else {}
     named = data.get("device" if event.type == EventType.BATCH_CLOSED else "registration_id")
     if record.key is None or (isinstance(named, str) and named.encode() != record.key):
         raise Rejection("key_mismatch")
-    if partition_for(record.key, log.partitions) != record.partition:
+    if partition_for(record.key, len(judged.marked)) != record.partition:
         raise Rejection("wrong_partition")
     event_hash = identity.data_hash(event.type, event.data)
     closes = judged.closes.get((str(data.get("device")), str(data.get("batch"))), [])
@@ -147,7 +161,7 @@ def _take_in(
         _check_revision(parsed, versions)
     devices = _devices(history, epoch)
     if devices is not None:
-        device = authority.signer(log.register, devices, record, event)
+        device = authority.signer(history.register, devices, record, event)
         if device is None or (
             not isinstance(parsed, events.BatchClosed)
             and not authority.may(device, event, parsed, versions, epoch)

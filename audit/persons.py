@@ -65,6 +65,7 @@ class Standing:
 
     ids: list[str]
     absent: dict[str, tuple[str, str | None]]
+    persons: dict[str, str]  # registration id to the smallest one of the same person
 
 
 def population(registrations: dict[str, list[Version]], epoch: int) -> Population:
@@ -113,7 +114,7 @@ def decide(
     out = {each for each, _ in barred}
     for held in [*out, *_held(people, [each for each in candidates if each not in out], between, out)]:
         absent[held] = ("held", None)
-    return Standing([each for each in candidates if each not in absent], absent)
+    return Standing([each for each in candidates if each not in absent], absent, person)
 
 
 @dataclass(slots=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 from audit.decoding import Event
 from audit.identifiers import capture_of
-from shared.contracts.events import BatchClosed
+from shared.contracts.events import BatchClosed, EventType
 from shared.contracts.identity import canonical
 
 MOST_PAIRS = 20_000
@@ -37,7 +37,12 @@ class Batches(defaultdict[tuple[str, str], Batch]):
         super().__init__(Batch)
 
     def arrived(self, register: str, event: Event, outcome: str) -> None:
-        """Take note of a decodable event that may be known to the batch that it names, if it names one."""
+        """Take note of a decodable event that may be known to the batch that it names, if it names one.
+
+        A `batch-closed` and a marker name none, whatever their data hold.
+        """
+        if event.type in (EventType.BATCH_CLOSED, EventType.MARKER):
+            return
         capture = capture_of(event.data)
         if capture is None:
             return

@@ -23,10 +23,16 @@ from shared.contracts.identity import canonical, sha256_hex
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """A version of a roll: who stood where and as which version, and the communes of its file's stations."""
+    """A version of a roll: who stood where and as which version, and the communes of its file's stations.
+
+    `persons` has for each registration the smallest one of the same person, `signers` the raw public keys
+    that may sign the version.
+    """
 
     number: int
-    epoch: int
+    request: FinaliseRequest
+    persons: dict[str, str]
+    signers: Sequence[bytes]
     seats: dict[str, str]
     versions: dict[str, Version]
     communes: dict[str, str]
@@ -34,7 +40,10 @@ class Published:
 
 @dataclass(slots=True)
 class Rolls:
-    """What was published, by message key, and why what was not was refused (command id to refusal)."""
+    """What was published, by message key, and why what was not was refused (command id to refusal).
+
+    Without private keys the lists and manifests have no member `signature`.
+    """
 
     lists: dict[str, bytes] = field(default_factory=dict)
     manifests: dict[str, bytes] = field(default_factory=dict)
@@ -47,9 +56,12 @@ def publish(
     history: CommandHistory,
     judged: Judged,
     claims: Sequence[SeenClaim],
-    keys: Iterable[Ed25519PrivateKey],
+    keys: Iterable[Ed25519PrivateKey] | None = None,
 ) -> Rolls:
-    """Judge every `finalised` and write its verdict into `history`. One that must wait holds up the rest."""
+    """Judge every `finalised` and write its verdict into `history`. One that must wait holds up the rest.
+
+    Raises LookupError if keys are given, and none that may sign among them.
+    """
     rolls = Rolls()
     complete = min(judged.marked.values(), default=0)  # the highest epoch whose marker is in every partition
     newest = 0
@@ -63,7 +75,7 @@ def publish(
             if request.data.epoch > complete:
                 rolls.waiting = request.ce_id
                 break
-            _publish_version(history, judged, claims, _key_in_force(history, request, keys), request, rolls)
+            _publish_version(history, judged, claims, keys, request, rolls)
         except Refusal as refusal:
             rolls.refusals[request.ce_id] = refusal
             verdict.verdict, verdict.reason, verdict.names = "refused", refusal.reason, refusal.names
@@ -77,11 +89,13 @@ def _publish_version(
     history: CommandHistory,
     judged: Judged,
     claims: Sequence[SeenClaim],
-    key: Ed25519PrivateKey,
+    keys: Iterable[Ed25519PrivateKey] | None,
     request: FinaliseRequest,
     rolls: Rolls,
 ) -> None:
     data = request.data
+    signers = _signers(history, request)
+    key = None if keys is None else _key_of(signers, keys)
     people = population(judged.registrations, data.epoch)
     standing = decide(people, claims, history.decisions, request)
     earlier = rolls.versions[data.roll]
@@ -92,7 +106,9 @@ def _publish_version(
     communes = {code: station.commune for code, station in stations.items()}
     version = Published(
         number=len(earlier) + 1,
-        epoch=data.epoch,
+        request=request,
+        persons=standing.persons,
+        signers=signers,
         seats=seats,
         versions={registration_id: people[registration_id].captured for registration_id in seats},
         communes=communes,
@@ -128,26 +144,26 @@ def _publish_version(
             "reference": reference,
         }
         rows[commune[:2]].append((code, len(entries), root))
-        whole = {"list": head, "entries": entries, "removed": removed, "signature": _signed(key, head)}
-        contract.StationList.model_validate_json(canonical(whole))
+        whole = {"list": head, "entries": entries, "removed": removed, **_signed(key, head)}
+        if key is not None:
+            contract.StationList.model_validate_json(canonical(whole))
         rolls.lists[f"{data.roll}/{code}/{version.number}"] = canonical(whole)
     audit_head = history.heads[request.offset]
     _manifests(rolls, common, rows, _excluded(people, standing), key, audit_head)
     earlier.append(version)
 
 
-def _key_in_force(
-    history: CommandHistory, request: FinaliseRequest, keys: Iterable[Ed25519PrivateKey]
-) -> Ed25519PrivateKey:
-    """The first of the private keys that may sign: the one in force, or a later one after it was lost.
-
-    Raises LookupError where none is given.
-    """
+def _signers(history: CommandHistory, request: FinaliseRequest) -> list[bytes]:
+    """The public keys that may sign: the one in force, and later ones after it was lost."""
     of_lists = [each for each in history.adoptions if each.kind == "signing_key"]
     then = [each for each in of_lists if each.offset < request.offset][-1]
     may_sign = [then, *(each for each in of_lists if each.offset > request.offset and each.lost)]
-    publics = [files.signing_key(history.files[each.sha256]).public_bytes_raw() for each in may_sign]
-    for public in publics:
+    return [files.signing_key(history.files[each.sha256]).public_bytes_raw() for each in may_sign]
+
+
+def _key_of(signers: Iterable[bytes], keys: Iterable[Ed25519PrivateKey]) -> Ed25519PrivateKey:
+    """The first of the private keys that may sign. Raises LookupError where none is given."""
+    for public in signers:
         for key in keys:
             if key.public_key().public_bytes_raw() == public:
                 return key
@@ -220,7 +236,7 @@ def _manifests(
     common: dict[str, Any],
     rows: dict[str, list[tuple[str, int, str]]],
     excluded: dict[str, Counter[str]],
-    key: Ed25519PrivateKey,
+    key: Ed25519PrivateKey | None,
     audit_head: bytes,
 ) -> None:
     provinces = []
@@ -234,7 +250,7 @@ def _manifests(
             "excluded": dict(excluded[province]),
             "lists_root": merkle_root([canonical(list(row)) for row in lists]),
         }
-        whole = {"manifest": head, "lists": [list(row) for row in lists], "signature": _signed(key, head)}
+        whole = {"manifest": head, "lists": [list(row) for row in lists], **_signed(key, head)}
         rolls.manifests[f"{common['roll']}/{province}/{common['version']}"] = canonical(whole)
         provinces.append([province, head["stations"], head["entries"], head["lists_root"]])
     head = {
@@ -245,16 +261,22 @@ def _manifests(
         "roll_root": merkle_root([canonical(row) for row in provinces]),
         "audit_head": audit_head.hex(),
     }
-    whole = {"manifest": head, "provinces": provinces, "signature": _signed(key, head)}
+    whole = {"manifest": head, "provinces": provinces, **_signed(key, head)}
     rolls.manifests[f"{common['roll']}/{common['version']}"] = canonical(whole)
 
 
-def _signed(key: Ed25519PrivateKey, head: dict[str, Any]) -> dict[str, str]:
+def _signed(key: Ed25519PrivateKey | None, head: dict[str, Any]) -> dict[str, Any]:
+    """The member `signature`, none without a key."""
+    if key is None:
+        return {}
     public = key.public_key().public_bytes_raw()
+    value = base64.b64encode(key.sign(canonical(head))).decode()
     return {
-        "algorithm": "Ed25519",
-        "key_id": hashlib.sha256(public).digest()[:16].hex(),
-        "value": base64.b64encode(key.sign(canonical(head))).decode(),
+        "signature": {
+            "algorithm": "Ed25519",
+            "key_id": hashlib.sha256(public).digest()[:16].hex(),
+            "value": value,
+        }
     }
 
 

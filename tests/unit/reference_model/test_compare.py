@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from audit.compare import compare, first_difference, told_of
+from audit.compare import compare, told_of
+from audit.differences import first_difference
 from audit.log import LogRecord, PassedOn, Topics
 from audit.model import Result, replay
 from audit.readlog import CLAIMS, seen_claims, topics_of
