@@ -16,7 +16,6 @@ batch holds. Control batches and offsets that are missing in a batch have no rec
 
 from __future__ import annotations
 
-import re
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -27,41 +26,24 @@ from aiokafka.record.default_records import DefaultRecordBatch
 from aiokafka.record.legacy_records import LegacyRecordBatch
 from aiokafka.record.util import calc_crc32c, decode_varint
 
-from shared.contracts.cloudevents import is_utf8
-from shared.contracts.commands import OFFICER_HEADER, SIGNATURE_HEADER
 from shared.contracts.topics import BATCH_BYTES_LIMIT, BATCH_RECORDS_LIMIT
 from shared.runtime.decompress import Undecompressable, decompress
 from shared.runtime.record import Record
+from shared.runtime.record_headers import MOST_HEADERS, read_bytes, read_headers
 
 ORDINARY_BYTES = 1024 * 1024
 """Decompressed bytes up to which a batch is decoded at once, in C. An empty header takes 2 bytes and becomes
 a tuple of some 120: 1 MiB of them is 60 MB, 64 MiB would be 4 GB."""
 
+QUICK_BYTES = 64 * 1024
+"""Bytes, on the wire and decompressed, up to which a batch is opened without leaving the event loop: 32,000
+empty headers at most, some 30 ms. A thread for each batch of a few records would take longer than they do."""
+
 OBJECT_BYTES = 64
 """What a record, and each of its headers, takes beside its bytes: 256 KiB can be 100,000 empty headers."""
 
-MOST_HEADERS = 10_000
-"""Headers of a record that are all kept, some 1.2 MB of objects. An empty one counts nothing towards the
-contract's limits: a record of 64 KiB may have 32 million."""
-
-READ_HEADERS = frozenset(
-    name.encode()
-    for name in (
-        *("ce_specversion", "ce_id", "ce_source", "ce_type", "ce_time", "content-type"),
-        *(OFFICER_HEADER, SIGNATURE_HEADER),
-    )
-)
-"""What is kept of more, the last of each name: all that anyone here reads of a record."""
-
 MOST_WIRE_BYTES = 2 * BATCH_BYTES_LIMIT
 """No topic takes a larger batch: a length above it is damage."""
-
-_READ_SHORT = frozenset(b"%c%s" % (2 * len(name), name) for name in READ_HEADERS)
-_AT_ONCE = 1_000
-_SHORT = rb"[\x00\x01]|" + b"|".join(b"\\x%02x.{%d}" % (2 * length, length) for length in range(1, 64))
-_SHORT_HEADER = re.compile(b"(%s)(%s)" % (_SHORT, _SHORT), re.DOTALL)
-_SHORT_HEADERS = re.compile(b"(?:(?:%s)(?:%s)){1,%d}+" % (_SHORT, _SHORT, _AT_ONCE), re.DOTALL)
-"""Names and values of at most 63 bytes, each after its length (one byte, twice the length; 1 is null)."""
 
 _OVERHEAD = struct.Struct(">qiib")  # base offset, length, leader's epoch, magic
 _REST = struct.Struct(">IhiqqqhiI")  # checksum, attributes, last offset delta, times, producer, count
@@ -116,6 +98,8 @@ def batch_bytes(data: bytes, at: int = 0) -> int:
 
 def open_batch(batch: bytes, partition: TopicPartition, most: int = BATCH_BYTES_LIMIT) -> OpenBatch:
     """Open a whole batch. `most` below the contract's limit: raises TooLargeNow above it. Raises Damaged."""
+    if most < BATCH_BYTES_LIMIT and len(batch) > most + _HEADER_BYTES:
+        raise TooLargeNow  # to check its sum would take long already
     base, _, _, magic = _OVERHEAD.unpack_from(batch)
     if magic < 2:
         return _legacy(batch, partition, base, magic)
@@ -265,88 +249,16 @@ def _record(plain: bytes, at: int, head: _Head) -> Record:
     end = at + length
     time_delta, at = decode_varint(plain, at + 1)
     delta, at = decode_varint(plain, at)
-    key, at = _bytes(plain, at, end)
-    value, at = _bytes(plain, at, end)
+    key, at = read_bytes(plain, at, end)
+    value, at = read_bytes(plain, at, end)
     offset, timestamp = head.base + delta, head.first_time + time_delta
     try:
-        count, first = decode_varint(plain, at)
-        if count > MOST_HEADERS:
-            headers, left_out, left_out_bytes, is_text = _skim(plain, first, end, count)
-        else:
-            headers, left_out, left_out_bytes = _headers(plain, first, end, count), 0, 0
-            is_text = all(name is not None and is_utf8(name) for name, _ in headers)
+        headers = read_headers(plain, at, end)
     except (ValueError, IndexError):
         return head.record(offset, timestamp, key, value, (), "headers", end - at)
-    named = tuple((name or "", content) for name, content in headers)
-    fault = None if is_text else "headers"
-    return head.record(offset, timestamp, key, value, named, fault, left_out_bytes, left_out)
-
-
-def _headers(plain: bytes, at: int, end: int, count: int) -> list[tuple[str | None, bytes | None]]:
-    """Names, with surrogate escapes where they are not UTF-8, and values. Raises ValueError, IndexError."""
-    headers: list[tuple[str | None, bytes | None]] = []
-    for _ in range(count):
-        raw, at = _bytes(plain, at, end)
-        content, at = _bytes(plain, at, end)
-        headers.append((None if raw is None else raw.decode("utf-8", "surrogateescape"), content))
-    if at != end or count < 0:
-        raise ValueError("the headers do not end where their record does")
-    return headers
-
-
-def _skim(
-    plain: bytes, at: int, end: int, count: int
-) -> tuple[list[tuple[str | None, bytes | None]], int, int, bool]:
-    """The last header of each name that is read, by name; how many others there are, the bytes of their names
-    and values, and whether each name is UTF-8. Raises ValueError, IndexError.
-
-    An object for each would be 4 GB, and a step of Python for each a minute in which no heartbeat is sent.
-    """
-    if 2 * count > end - at:
-        raise ValueError("more headers than bytes for them")
-    last: dict[bytes, bytes | None] = {}
-    total, is_text, left = 0, True, count
-    while left:
-        run = _SHORT_HEADERS.match(plain, at, end) if left >= _AT_ONCE else None
-        if run is not None:
-            headers = _SHORT_HEADER.findall(plain, at, run.end())
-            by_name: dict[bytes, bytes] = dict(headers)
-            # The length before each name is ASCII, so that no character goes over two names.
-            is_text = is_text and b"\x01" not in by_name and _is_text(b"".join(by_name))
-            for name in _READ_SHORT & by_name.keys():
-                last[name[1:]] = None if by_name[name] == b"\x01" else by_name[name][1:]
-            total += run.end() - at - 2 * len(headers)
-            left, at = left - len(headers), run.end()
-            continue
-        raw, at = _bytes(plain, at, end)
-        content, at = _bytes(plain, at, end)
-        is_text = is_text and raw is not None and _is_text(raw)
-        if raw in READ_HEADERS:
-            last[raw or b""] = content
-        total += len(raw or b"") + len(content or b"")
-        left -= 1
-    if at != end:
-        raise ValueError("the headers do not end where their record does")
-    kept: list[tuple[str | None, bytes | None]] = [(name.decode(), last[name]) for name in sorted(last)]
-    kept_bytes = sum(len(name) + len(content or b"") for name, content in last.items())
-    return kept, count - len(kept), total - kept_bytes, is_text
-
-
-def _is_text(name: bytes) -> bool:
-    try:
-        name.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _bytes(plain: bytes, at: int, end: int) -> tuple[bytes | None, int]:
-    length, at = decode_varint(plain, at)
-    if at + max(length, 0) > end:
-        raise ValueError("a field is longer than its record")
-    if length < 0:
-        return None, at
-    return plain[at : at + length], at + length
+    named = tuple((name or "", content) for name, content in headers.kept)
+    fault = None if headers.is_text else "headers"
+    return head.record(offset, timestamp, key, value, named, fault, headers.left_out_bytes, headers.left_out)
 
 
 def _legacy(batch: bytes, partition: TopicPartition, base: int, magic: int) -> OpenBatch:

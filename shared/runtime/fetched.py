@@ -9,16 +9,7 @@ from typing import Any
 
 from aiokafka import TopicPartition
 
-from shared.contracts.topics import BATCH_BYTES_LIMIT
-from shared.runtime.batches import (
-    OBJECT_BYTES,
-    ORDINARY_BYTES,
-    Damaged,
-    OpenBatch,
-    TooLargeNow,
-    first_batch,
-    open_batch,
-)
+from shared.runtime.batches import OBJECT_BYTES, Damaged, OpenBatch, first_batch, open_batch
 from shared.runtime.record import Record
 
 
@@ -46,12 +37,14 @@ class Fetched:
     ) -> None:
         self._partition = partition
         self._data: bytes | None = data
-        self._next = offset  # of the record to hand over
+        self._from = self._next = offset  # of the record to hand over, and to make ready
         self._assignment = assignment
         self._keep_until = time.monotonic() + backoff
         self._at = 0
         self._open: OpenBatch | None = None
         self._taken = 0  # of its records
+        self._ready: list[Record] = []
+        self._is_damaged = False
 
     def calculate_backoff(self) -> float:
         """For how long the fetcher waits for this to be taken before it fetches other partitions."""
@@ -66,20 +59,35 @@ class Fetched:
         """Whether its open batch takes much memory: one at a time is enough."""
         return self._open is not None and self._open.large
 
-    def take(self, budget: Budget, most: int, *, may_be_large: bool) -> list[Record]:
-        """At most `most` records within the budget. Raises Damaged."""
-        records: list[Record] = []
+    def prepare(self, budget: Budget, most: int, largest: int) -> bool:
+        """Make up to `most` records of one batch ready, within the budget; whether anything came of it.
+
+        It may take seconds, and touches nothing but this object and the budget: it may run in a thread.
+        Raises TooLargeNow if the batch has to be opened and holds more than `largest` bytes.
+        """
+        try:
+            if self._is_damaged or not self._opened(budget, largest):
+                return False
+            self._take_open(self._ready, budget, len(self._ready) + most)
+        except Damaged:
+            self._is_damaged = True  # what stands before it comes first
+            return False
+        return True
+
+    @property
+    def ready(self) -> int:
+        """How many records are ready."""
+        return len(self._ready)
+
+    def take(self) -> list[Record]:
+        """The records that are ready, if they are wanted still. Raises Damaged."""
         if not self._is_wanted():
             self._data = self._open = None
-            return records
-        try:
-            while len(records) < most and not budget.spent and self._opened(budget, may_be_large):
-                self._take_open(records, budget, most)
-        except Damaged:
-            if not records:
-                raise
-        except TooLargeNow:
-            pass
+            return []
+        records, self._ready = self._ready, []
+        if self._is_damaged and not records:
+            raise Damaged
+        self._from = self._next
         self._assignment.state_value(self._partition).consumed_to(self._next)
         return records
 
@@ -93,17 +101,16 @@ class Fetched:
         if not self._assignment.active:
             return False
         state = self._assignment.state_value(self._partition)
-        return not state.paused and state.has_valid_position and state.position == self._next
+        return not state.paused and state.has_valid_position and state.position == self._from
 
-    def _opened(self, budget: Budget, may_be_large: bool) -> bool:
+    def _opened(self, budget: Budget, largest: int) -> bool:
         """Whether a batch is open; without one the fetch is used up."""
         if self._open is None and self._data is not None:
             batch = first_batch(self._data, self._at)
             if batch is None:
                 self._data = None
                 return False
-            most = BATCH_BYTES_LIMIT if may_be_large else ORDINARY_BYTES
-            self._open, self._taken = open_batch(batch, self._partition, most), 0
+            self._open, self._taken = open_batch(batch, self._partition, largest), 0
             self._at += len(batch)
             budget.bytes -= self._open.cost
         return self._open is not None

@@ -11,8 +11,8 @@ from aiokafka import TopicPartition
 from shared.process.settings import Settings
 from shared.runtime.cancellation import close
 from shared.runtime.clients import make_reader
+from shared.runtime.one_batch import read_batch
 from shared.runtime.record import Record
-from shared.runtime.tolerant import read_batch
 
 
 def first_record_sha256(record: Record) -> str:

@@ -14,12 +14,12 @@ This module alone touches aiokafka's privates (0.14); its tests tell when an upg
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.client import AIOKafkaClient
-from aiokafka.consumer.fetcher import READ_UNCOMMITTED, Fetcher, FetchError, OffsetResetStrategy
+from aiokafka.consumer.fetcher import Fetcher, FetchError, OffsetResetStrategy
 from aiokafka.errors import (
     ConsumerStoppedError,
     KafkaConnectionError,
@@ -34,11 +34,19 @@ from aiokafka.errors import (
 )
 from aiokafka.protocol.fetch import FetchRequest
 
+from shared.contracts.topics import BATCH_BYTES_LIMIT
 from shared.process.errors import StopService
 from shared.process.warn import warn
-from shared.runtime.batches import Damaged, batch_bytes, first_batch, open_batch
+from shared.runtime.batches import (
+    ORDINARY_BYTES,
+    QUICK_BYTES,
+    Damaged,
+    TooLargeNow,
+)
 from shared.runtime.fetched import Budget, Fetched
+from shared.runtime.one_batch import whole
 from shared.runtime.record import Record
+from shared.runtime.turns import Turns
 
 # The embedded broker answers at once that there is nothing, instead of waiting for `fetch_max_wait_ms`: asked
 # again and again it had each consumer fetch 770 times a second. Apache Kafka waits by itself.
@@ -121,7 +129,7 @@ class BoundedFetcher(Fetcher):  # type: ignore[misc]  # aiokafka has no types
             if self._subscriptions.reassignment_in_progress:
                 waiter = self._subscriptions.wait_for_assignment()
             else:
-                if records := self._take_ready(budget):
+                if records := await self._take_ready(budget):
                     return records
                 waiter = self._create_fetch_waiter()
             left = ends - time.monotonic()
@@ -131,31 +139,20 @@ class BoundedFetcher(Fetcher):  # type: ignore[misc]  # aiokafka has no types
                 return []
             waiter.result()  # raises what the coordinator met
 
-    def _take_ready(self, budget: Budget) -> list[Record]:
-        """Of each partition a like share first, so that all move with every poll, then what is left."""
-        records: list[Record] = []
-        share = -(-budget.records // max(1, len(self._records)))
-        while not budget.spent:
-            before = len(records)
-            self._take_round(records, budget, share)
-            if len(records) == before:
-                break
-        return records
+    async def _take_ready(self, budget: Budget) -> list[Record]:
+        """Of each partition a like share first, so that all move with every poll, then what is left.
 
-    def _take_round(self, records: list[Record], budget: Budget, share: int) -> None:
-        for partition in list(self._records):
-            if budget.spent:
-                return
-            fetched = self._records[partition]
+        While batches are opened, partitions may be given up or sought elsewhere. So nothing is taken before
+        all is ready, and then all at once.
+        """
+        share = -(-budget.records // max(1, len(self._records)))
+        while not budget.spent and await self._prepare_round(budget, share):
+            pass
+        records: list[Record] = []
+        for partition, fetched in list(self._records.items()):
             if isinstance(fetched, Fetched):
-                large = any(
-                    each.large
-                    for each in self._records.values()
-                    if isinstance(each, Fetched) and each is not fetched
-                )
-                records += self._take(partition, fetched, budget, share, may_be_large=not large)
+                records += self._take(partition, fetched)
                 if fetched.has_more():
-                    self._records.move_to_end(partition)  # the others come first next time
                     continue
             elif records:
                 continue  # told at the next poll
@@ -163,12 +160,63 @@ class BoundedFetcher(Fetcher):  # type: ignore[misc]  # aiokafka has no types
             self._notify(self._wait_consume_future)
             if isinstance(fetched, FetchError):
                 fetched.check_raise()
+        return records
 
-    def _take(
-        self, partition: TopicPartition, fetched: Fetched, budget: Budget, share: int, *, may_be_large: bool
-    ) -> list[Record]:
+    async def _prepare_round(self, budget: Budget, share: int) -> bool:
+        """Whether any partition has more records ready than before."""
+        more = False
+        for partition, fetched in list(self._records.items()):
+            if budget.spent:
+                break
+            if isinstance(fetched, Fetched):
+                before = fetched.ready
+                await self._prepare(fetched, budget, share)
+                more |= fetched.ready > before
+                if self._records.get(partition) is fetched:
+                    self._records.move_to_end(partition)  # the others come first next time
+        return more
+
+    async def _prepare(self, fetched: Fetched, budget: Budget, share: int) -> None:
+        """Make `share` more records ready.
+
+        What is small is opened here, in turns with others; what is not, in a thread: one record of 64 MiB of
+        empty headers takes 15 s to read.
+        """
+        turns, until = Turns(), fetched.ready + share
+        while fetched.ready < until and not budget.spent:
+            large = any(
+                each.large
+                for each in self._records.values()
+                if isinstance(each, Fetched) and each is not fetched
+            )
+            try:
+                if not await self._prepare_batch(fetched, budget, until, may_be_large=not large):
+                    return
+            except TooLargeNow:
+                return
+            await turns.give()
+
+    async def _prepare_batch(
+        self, fetched: Fetched, budget: Budget, until: int, *, may_be_large: bool
+    ) -> bool:
+        most = until - fetched.ready
+        if not fetched.large:
+            with contextlib.suppress(TooLargeNow):
+                return fetched.prepare(budget, most, QUICK_BYTES)
+        largest = BATCH_BYTES_LIMIT if may_be_large else ORDINARY_BYTES
         try:
-            return fetched.take(budget, share, may_be_large=may_be_large)
+            return await asyncio.to_thread(fetched.prepare, budget, most, largest)
+        except asyncio.CancelledError:
+            # The thread goes on with it: nobody else may. It is fetched again.
+            for partition, each in list(self._records.items()):
+                if each is fetched:
+                    del self._records[partition]
+                    self._notify(self._wait_consume_future)
+            raise
+
+    def _take(self, partition: TopicPartition, fetched: Fetched) -> list[Record]:
+        try:
+            return fetched.take()
         except Damaged:
             offset = fetched.damaged()
             if self.suspect.get(partition) == offset:
@@ -224,7 +272,7 @@ class BoundedFetcher(Fetcher):  # type: ignore[misc]  # aiokafka has no types
         if not data:
             return False
         try:
-            data = await _whole(self._client, node_id, partition, offset, data)
+            data = await whole(self._client, node_id, partition, offset, data)
         except KafkaError:
             return False  # it is asked for again
         except Damaged:
@@ -253,53 +301,3 @@ class BoundedFetcher(Fetcher):  # type: ignore[misc]  # aiokafka has no types
             return True
         warn("fetch refused", topic=partition.topic, partition=partition.partition, error=error.__name__)
         return False
-
-
-async def _whole(
-    client: AIOKafkaClient, node_id: int, partition: TopicPartition, offset: int, data: bytes
-) -> bytes:
-    """`data` if its first batch is whole, else that batch alone, asked for at its full length; b"" if it does
-    not come so either. Raises Damaged, a `KafkaError`.
-
-    Apache Kafka sends the first batch whole, however small the fetch (KIP-74); not all that speak its
-    protocol do.
-    """
-    if first_batch(data) is not None or len(data) < 17:
-        return data if len(data) >= 17 else b""
-    size = batch_bytes(data)
-    wanted = [(partition.topic, [(partition.partition, offset, size)])]
-    response = await client.send(node_id, FetchRequest(500, 1, size, READ_UNCOMMITTED, wanted))
-    ((_, error_code, _, *rest),) = response.topics[0][1]
-    if (error := for_code(error_code)) is not NoError:
-        raise error(partition)
-    answer: bytes = rest[-1] or b""
-    return answer if first_batch(answer) is not None else b""
-
-
-async def read_batch(
-    client: AIOKafkaClient, partition: TopicPartition, offset: int
-) -> tuple[list[Record], int]:
-    """The records from `offset` on of the first batch that has any there, and the offset after it.
-
-    Raises a `KafkaError` if the leader does not answer, `StopService` if the log is damaged.
-    """
-    node = client.cluster.leader_for_partition(partition)
-    if node is None or node == -1:
-        client.force_metadata_update()
-        raise LeaderNotAvailableError(partition)
-    wanted = [(partition.topic, [(partition.partition, offset, 1)])]
-    response = await client.send(node, FetchRequest(500, 1, 1, READ_UNCOMMITTED, wanted))
-    ((_, error_code, _, *rest),) = response.topics[0][1]
-    if (error := for_code(error_code)) is not NoError:
-        raise error(partition)
-    try:
-        data = await _whole(client, node, partition, offset, rest[-1] or b"")
-        if not data:
-            return [], offset
-        opened = open_batch(first_batch(data) or b"", partition)
-    except Damaged:
-        raise StopService(
-            f"the log of {partition.topic}-{partition.partition} is damaged at offset {offset}",
-            cause="corrupt",
-        ) from None
-    return [each for each in opened.records if each.following > offset], opened.next_offset

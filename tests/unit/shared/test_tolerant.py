@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from types import SimpleNamespace
@@ -14,10 +16,15 @@ from aiokafka.consumer.subscription_state import SubscriptionState
 from aiokafka.errors import KafkaConnectionError, LeaderNotAvailableError, NotLeaderForPartitionError
 from aiokafka.protocol.fetch import FetchRequest
 
+from shared.contracts.topics import BATCH_BYTES_LIMIT
 from shared.process.errors import StopService
+from shared.runtime import fetched as fetched_module
+from shared.runtime.batches import OpenBatch, open_batch
 from shared.runtime.fetched import Budget
+from shared.runtime.one_batch import read_batch
 from shared.runtime.record import Record
-from shared.runtime.tolerant import BoundedFetcher, read_batch
+from shared.runtime.tolerant import BoundedFetcher
+from tests.kit.loop_monitor import loop_gaps
 from tests.kit.raw_records import Raw, raw_batch
 
 PARTITION = TopicPartition("t", 2)
@@ -241,3 +248,70 @@ async def test_a_moved_leader_is_an_error_to_retry() -> None:
     with pytest.raises(LeaderNotAvailableError):
         await read_batch(broker, PARTITION, 0)
     assert broker.refreshed
+
+
+_TINY = 1_500_000
+_HEADER_BATCHES = {
+    "one record with all of them": (Raw(b"v", raw_headers=b"\x00\x01" * _TINY, header_count=_TINY),),
+    "many records with a few thousand": tuple(
+        Raw(b"v", raw_headers=b"\x00\x01" * 9_000, header_count=9_000) for _ in range(40)
+    ),
+}
+
+
+@pytest.mark.parametrize("records", _HEADER_BATCHES.values(), ids=_HEADER_BATCHES)
+async def test_a_batch_of_tiny_headers_does_not_hold_the_event_loop(records: tuple[Raw, ...]) -> None:
+    """Of one of 64 MiB, the loop had no turn for 15 s. Compared with the whole time of the same run."""
+    log = _log(records)
+    async with _fetching(Broker({0: log})) as fetcher, loop_gaps() as gaps:
+        started = time.perf_counter()
+        await _all(fetcher, len(records))
+        whole = time.perf_counter() - started
+    assert gaps.turns > 10
+    assert gaps.largest < whole / 4
+
+
+async def _opening(begun: threading.Event) -> None:
+    """Wait until a thread has begun to open a batch."""
+    assert await asyncio.to_thread(begun.wait, 10)
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Set when a large batch is about to be opened, which then takes a moment."""
+    begun = threading.Event()
+
+    def slow(batch: bytes, partition: TopicPartition, most: int) -> OpenBatch:
+        if most == BATCH_BYTES_LIMIT:
+            begun.set()
+            time.sleep(0.1)
+        return open_batch(batch, partition, most)
+
+    monkeypatch.setattr(fetched_module, "open_batch", slow)
+    return begun
+
+
+async def test_what_was_sought_elsewhere_while_a_batch_was_opened_is_not_handed_over(
+    opened: threading.Event,
+) -> None:
+    large = (Raw(b"v" * 9 * MEBIBYTE), *(Raw(b"%d" % at) for at in range(3)))
+    async with _fetching(Broker({0: _log(large)})) as fetcher:
+        taking = asyncio.create_task(_take(fetcher, timeout=5))
+        await _opening(opened)
+        fetcher._subscriptions.seek(TopicPartition("t", 0), 2)
+        first = await taking
+        got = [record.offset for record in [*first, *await _all(fetcher, 2 - len(first))]]
+    assert got == [2, 3]
+
+
+async def test_a_poll_that_is_cancelled_while_a_batch_is_opened_loses_and_repeats_nothing(
+    opened: threading.Event,
+) -> None:
+    large = (Raw(b"v" * 9 * MEBIBYTE), *(Raw(b"%d" % at) for at in range(3)))
+    async with _fetching(Broker({0: _log(large)})) as fetcher:
+        taking = asyncio.create_task(_take(fetcher, timeout=5))
+        await _opening(opened)
+        taking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await taking
+        assert [record.offset for record in await _all(fetcher, 4)] == [0, 1, 2, 3]
