@@ -5,7 +5,7 @@ whatever they wrote has its cause in what is read of the log, also while they wo
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from audit.sent import (
     check_receipts,
     check_rejected,
 )
-from audit.source import Broker, Source, Spans, Store
+from audit.source import Broker, Source, Spans, Store, Tell
 from audit.stored import (
     check_commands,
     check_conflicts,
@@ -81,17 +81,17 @@ async def audit_register(
     reference: Path | Mapping[str, bytes],
     *,
     store: Store | None = None,
-    read: Callable[[Topic, int], None] | None = None,
+    tell: Tell | None = None,
     **client: Any,
 ) -> Report:
     """Audit a register on its brokers and, if given, in its store.
 
-    `founding` is the SHA-256 of the officers' file that creates the register; `read` is told how many more
-    offsets of a topic were read; `client` are options of aiokafka's clients. Raises MissingFile,
+    `founding` is the SHA-256 of the officers' file that creates the register; `tell` is told of each topic
+    how many of how many offsets were read; `client` are options of aiokafka's clients. Raises MissingFile,
     audit.source.Unreadable, a KafkaError if no broker answers, and what the store raises.
     """
     files = ReferenceFolder(reference) if isinstance(reference, Path) else reference
-    async with Broker(bootstrap_servers, read=read, **client) as broker:
+    async with Broker(bootstrap_servers, tell=tell, **client) as broker:
         return await audit_source(register, founding, broker, files, store)
 
 

@@ -56,6 +56,10 @@ class Store(Protocol):
         """Every document of a collection, in any order."""
 
 
+Tell = Callable[[str, int, int], None]
+"""Told of what is read, how much of it is done, and how much there is."""
+
+
 class Unreadable(Exception):
     """A partition cannot be read on; the text says where and why."""
 
@@ -63,19 +67,21 @@ class Unreadable(Exception):
 class Broker:
     """`Source` on brokers. `client` are options of all of aiokafka's clients (SASL, TLS).
 
-    `read` is told how many more offsets of a topic were read.
+    `tell` is told of each topic that is read how many of how many offsets were.
     """
 
-    def __init__(
-        self, bootstrap_servers: str, *, read: Callable[[Topic, int], None] | None = None, **client: Any
-    ) -> None:
+    def __init__(self, bootstrap_servers: str, *, tell: Tell | None = None, **client: Any) -> None:
         self._options = {"bootstrap_servers": bootstrap_servers, **client}
-        self._read = read or (lambda _topic, _count: None)
+        self._tell: Tell = tell or (lambda _what, _done, _total: None)
         self._consumer: Any = None
 
     async def __aenter__(self) -> Self:
         self._consumer = AIOKafkaConsumer(group_id=None, enable_auto_commit=False, **self._options)
-        await self._consumer.start()
+        try:
+            await self._consumer.start()
+        except BaseException:
+            await self._consumer.stop()
+            raise
         return self
 
     async def __aexit__(
@@ -97,6 +103,7 @@ class Broker:
 
     async def records(self, topic: Topic, spans: Spans) -> AsyncIterator[LogRecord]:
         """As `Source`. Raises Unreadable."""
+        total, done = sum(span.end - span.begin for span in spans.values()), 0
         for number, span in spans.items():
             place, position = TopicPartition(topic.value, number), span.begin
             while position < span.end:
@@ -110,7 +117,8 @@ class Broker:
                         if record.end > before and record.offset < span.end:
                             yield record
                     position = max(position, batch.following)
-                self._read(topic, min(position, span.end) - before)
+                done += min(position, span.end) - before
+                self._tell(topic.value, done, total)
 
     async def _batches(self, place: TopicPartition, position: int) -> list[bytes]:
         """The whole batches of one fetch, at least one. Raises Unreadable."""

@@ -7,6 +7,7 @@ import warnings
 import typer
 
 from cli import (
+    audit_commands,
     capture_commands,
     dead_letter_commands,
     find_commands,
@@ -39,6 +40,7 @@ def main() -> None:
 
 __all__ = [
     "app",
+    "audit_commands",
     "capture_commands",
     "dead_letter_commands",
     "find_commands",

@@ -1,12 +1,12 @@
 """The independent check of a register, with the settings of whoever runs it."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from audit.check import audit_register
 from audit.report import Report
-from shared.contracts.topics import Topic
+from audit.source import Tell
 from shared.process.settings import Settings, founding_officers
 from shared.runtime.clients import connection_options
 from shared.store.mongo import Mongo
@@ -33,7 +33,7 @@ async def audit(
     *,
     with_store: bool = True,
     reference: Path | None = None,
-    read: Callable[[Topic, int], None] | None = None,
+    tell: Tell | None = None,
 ) -> Report:
     """Audit the register that the settings name; `reference` instead of their folder of reference files.
 
@@ -49,7 +49,7 @@ async def audit(
             options.pop("bootstrap_servers"),
             reference or settings.reference_dir,
             store=MongoStore(mongo) if mongo is not None else None,
-            read=read,
+            tell=tell,
             **options,
         )
     finally:

@@ -47,6 +47,13 @@ reads officer --topic roll.commands.v1
 reads downstream --topic roll.lists.v1 --topic roll.manifests.v1
 joins downstream downstream- --resource-pattern-type prefixed
 
+# Observers audit: they read everything, write nothing, and see how far the services are.
+reads observer --topic registration.events.v1 --topic registration.accepted.v1 --topic registration.rejected.v1 \
+    --topic registration.receipts.v1 --topic registration.checked.v1 --topic registration.events.v1.dlq \
+    --topic roll.commands.v1 --topic roll.lists.v1 --topic roll.manifests.v1
+allow observer --operation Describe --group rollstream-registration --group rollstream-dedup \
+    --group rollstream-publisher
+
 # Operators make and compare topics, and look at dead letters.
 allow operator --operation Create --operation Describe --operation DescribeConfigs \
     --topic registration. --topic roll. --topic rollstream. --resource-pattern-type prefixed

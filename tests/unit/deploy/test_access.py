@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from audit.check import OUTPUTS
 from shared.contracts.topics import TOPICS, Topic
 from shared.process.settings import Settings
 from tests.kit.compose import ROOT
@@ -54,6 +55,15 @@ def test_a_service_may_read_what_it_reads_and_write_what_it_writes(
     assert rules[f"User:{service}", "Write"] == {topic.value for topic in writes}
     group = f"rollstream-{service}"
     assert rules[f"User:{service}", "Read"] == {*(topic.value for topic in READS[service]), group}
+
+
+def test_an_observer_reads_what_an_audit_reads_and_writes_nothing(
+    rules: dict[tuple[str, str], set[str]],
+) -> None:
+    read = {Topic.EVENTS, Topic.COMMANDS, *OUTPUTS}
+    assert rules["User:observer", "Read"] == {topic.value for topic in read}
+    assert ("User:observer", "Write") not in rules
+    assert {f"rollstream-{service}" for service in READS} <= rules["User:observer", "Describe"]
 
 
 def test_nobody_but_their_writers_may_write_to_a_topic(rules: dict[tuple[str, str], set[str]]) -> None:
