@@ -4,14 +4,12 @@ import os
 import traceback
 from pathlib import Path
 
-from shared.process.settings import MongoSettings, Settings, UnusableSettings, read_settings
+from shared.process.settings import Settings, UnusableSettings, read_settings
 
 TRACEBACK = "ROLLSTREAM_TRACEBACK"
 """Set to anything, it shows where in the code an error came from; for those who mend Rollstream."""
 
 _OURS = ("audit", "client", "shared", "services", "engines", "demo", "simulator", "matching")
-_NOT_ALLOWED = (13, 18, 8000)
-"""MongoDB's codes: not authorised, login failed, and a hosted server's own of the same."""
 
 
 def told(error: BaseException) -> str:
@@ -21,9 +19,9 @@ def told(error: BaseException) -> str:
     settings = _settings()
     libraries = {each.__module__.split(".")[0] for each in type(error).__mro__}
     if "aiokafka" in libraries:
-        return of_kafka(error, settings.kafka.bootstrap_servers if settings else "the given address")
+        return of_kafka(error, settings)
     if "pymongo" in libraries:
-        return of_mongo(error, address(settings.mongo) if settings else "the given address")
+        return of_mongo(error, settings)
     if isinstance(error, OSError):
         return of_file(error)
     if type(error).__module__.split(".")[0] in _OURS:
@@ -43,10 +41,13 @@ def of_file(error: OSError) -> str:
     return f"{name}{_lower(error.strerror or 'it cannot be read or written')}. Mend that and run it again"
 
 
-def of_kafka(error: BaseException, servers: str) -> str:
-    """The same of a broker."""
+def of_kafka(error: BaseException, settings: Settings | None) -> str:
+    """The same of a broker; one that does not let us in is asked why."""
     from aiokafka import errors as kafka
 
+    servers = settings.kafka.bootstrap_servers if settings else "the given address"
+    if settings and isinstance(error, kafka.KafkaConnectionError) and (why := why_refused(settings)):
+        return why
     login = (
         kafka.SaslAuthenticationFailed,
         kafka.UnsupportedSaslMechanismError,
@@ -76,24 +77,30 @@ def of_kafka(error: BaseException, servers: str) -> str:
     )
 
 
-def of_mongo(error: BaseException, at: str) -> str:
+def why_refused(settings: Settings) -> str | None:
+    """Why the brokers do not let us in, if they answer at all."""
+    import asyncio
+
+    from shared.runtime.access import refusal
+
+    refused = asyncio.run(refusal(settings.kafka))
+    return refused.why if refused else None
+
+
+def of_mongo(error: BaseException, settings: Settings | None) -> str:
     """The same of the store."""
     from pymongo import errors as mongo
 
-    if isinstance(error, mongo.ConfigurationError):
-        return "ROLLSTREAM_MONGO__URI is no address of a MongoDB: it looks like mongodb://host:27017"
+    from shared.store.mongo import store_address, store_away, store_refusal
+
+    at = store_address(settings.mongo) if settings else "the given address"
+    if (why := store_refusal(error, at)) is not None:
+        return why
     if isinstance(error, mongo.OperationFailure):
-        if error.code in _NOT_ALLOWED:
-            return f"the store at {at} refuses the login or the rights: check ROLLSTREAM_MONGO__URI"
         return (
             f"the store at {at} refuses (code {error.code}): ask those who run it, and run the command again"
         )
-    return f"the store does not answer at {at}: start it, or check ROLLSTREAM_MONGO__URI"
-
-
-def address(settings: MongoSettings) -> str:
-    """Hosts and ports of the store, without user, password and options."""
-    return settings.uri.get_secret_value().rpartition("://")[2].rpartition("@")[2].partition("/")[0]
+    return store_away(error, at)
 
 
 def _settings() -> Settings | None:

@@ -120,7 +120,7 @@ def init(
         fail(f"{error.filename}: {error.strerror}. Mend that and run the command again.")
     except KafkaError as error:
         fail(
-            f"the register was created, but {of_kafka(error, current.kafka.bootstrap_servers)}. "
+            f"the register was created, but {of_kafka(error, current)}. "
             f"Then send its first adoptions: rollstream adopt --first {out / 'adoptions.jsonl'}"
         )
     lines = [

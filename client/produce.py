@@ -15,6 +15,7 @@ from client.topics import require
 from client.wire import Mode, require_capture_line, to_record
 from shared.contracts.topics import Topic
 from shared.process.settings import Settings
+from shared.runtime.access import refusal
 from shared.runtime.clients import connection_options
 
 CHUNK = 1_000
@@ -92,12 +93,18 @@ async def produce(
                 advance(len(chunk))
         return Produced(done - skipped, skipped)
     except KafkaError as error:
+        refused = await refusal(settings.kafka)
+        why = refused.why if refused else _away(settings)
         raise ProduceFailed(
-            f"{path}: no broker answers at {settings.kafka.bootstrap_servers}; start it, or check "
-            "ROLLSTREAM_KAFKA__BOOTSTRAP_SERVERS, and run the same command again: it goes on where it was"
+            f"{path}: {why}. Then run the same command again: it goes on where it was"
         ) from error
     finally:
         await sender.stop()
+
+
+def _away(settings: Settings) -> str:
+    servers = settings.kafka.bootstrap_servers
+    return f"no broker answers at {servers}: start it, or check ROLLSTREAM_KAFKA__BOOTSTRAP_SERVERS"
 
 
 def _require_capture_file(path: Path, sender: RecordSender, checked: Advance) -> None:

@@ -3,9 +3,15 @@
 #
 #   KAFKA_ACLS=/opt/kafka/bin/kafka-acls.sh BOOTSTRAP=kafka-1:9093 ADMIN_CONFIG=admin.properties deploy/kafka/acls.sh
 #
-# Repeating it is harmless. Principals are users of SASL; with mutual TLS put the certificates' names instead.
+# Repeating it is harmless; it takes nothing away. Principals are users of SASL; with mutual TLS put the
+# certificates' names instead. CAPTURE names the capture systems' principals, one for each office or vendor.
+# It relies on these settings of the brokers: `authorizer.class.name` is KRaft's StandardAuthorizer,
+# `allow.everyone.if.no.acl.found` false (the default), `delete.topic.enable` false (who may delete records may
+# delete the topic otherwise). Nobody gets a right on the cluster: who may write to one topic may do so
+# idempotently, and topics are made by the right to create them by name.
 set -euo pipefail
 : "${KAFKA_ACLS:=kafka-acls.sh}" "${BOOTSTRAP:?host:port of a broker}" "${ADMIN_CONFIG:?properties file of the admin client}"
+: "${CAPTURE:=capture}"
 
 allow() { # principal, then kafka-acls' own arguments
     local principal=$1
@@ -35,29 +41,40 @@ reads publisher --topic registration.checked.v1 --topic roll.commands.v1 --topic
 writes publisher --topic roll.lists.v1 --topic roll.manifests.v1 --topic rollstream.operations.v1
 joins publisher rollstream-publisher
 
-# Capture systems: one principal for each office or vendor is better than one for all.
-writes capture --topic registration.events.v1
-reads capture --topic registration.rejected.v1 --topic registration.receipts.v1
-joins capture capture- --resource-pattern-type prefixed
+# They write events and read none, their own neither. What they read holds ids and no person's data.
+for principal in $CAPTURE; do
+    writes "$principal" --topic registration.events.v1
+    reads "$principal" --topic registration.rejected.v1 --topic registration.receipts.v1
+    joins "$principal" "$principal-" --resource-pattern-type prefixed
+done
 
 # Officers send commands and read them back; who they are is proven by their signatures, not by this.
-writes officer --topic roll.commands.v1
-reads officer --topic roll.commands.v1
+allow officer --operation Read --operation Write --operation Describe --topic roll.commands.v1
 
 reads downstream --topic roll.lists.v1 --topic roll.manifests.v1
 joins downstream downstream- --resource-pattern-type prefixed
 
-# Observers audit: they read everything, write nothing, and see how far the services are.
-reads observer --topic registration.events.v1 --topic registration.accepted.v1 --topic registration.rejected.v1 \
-    --topic registration.receipts.v1 --topic registration.checked.v1 --topic registration.events.v1.dlq \
-    --topic roll.commands.v1 --topic roll.lists.v1 --topic roll.manifests.v1
-allow observer --operation Describe --group rollstream-registration --group rollstream-dedup \
-    --group rollstream-publisher
+# Observers also see who decided and did what; they need no person's data beyond the lists.
+reads observer --topic roll.lists.v1 --topic roll.manifests.v1 --topic roll.commands.v1 \
+    --topic rollstream.operations.v1
+joins observer observer- --resource-pattern-type prefixed
 
-# Operators make and compare topics, and look at dead letters.
+# Auditors fold everything anew (`rollstream audit`), so they read every person's data, and how far the services
+# are. They write nothing.
+reads auditor --topic registration.events.v1 --topic registration.accepted.v1 --topic registration.rejected.v1 \
+    --topic registration.receipts.v1 --topic registration.checked.v1 --topic registration.events.v1.dlq \
+    --topic roll.commands.v1 --topic roll.lists.v1 --topic roll.manifests.v1 --topic rollstream.operations.v1
+allow auditor --operation Describe --group rollstream- --resource-pattern-type prefixed
+
+# Operators make and compare topics. They cannot change a topic's settings: kafka-configs.sh with the
+# administrator's login does that.
 allow operator --operation Create --operation Describe --operation DescribeConfigs \
     --topic registration. --topic roll. --topic rollstream. --resource-pattern-type prefixed
-# They replay and drop dead letters as officers: what they did is signed, and stays on the trail.
-reads operator --topic registration.events.v1 --topic registration.events.v1.dlq --topic roll.commands.v1 \
+allow operator --operation Describe --group rollstream- --resource-pattern-type prefixed
+
+# Whoever sees to dead letters reads them, sends mended ones again to the events topic, and drops old ones; as
+# an officer, since each such act is signed and stays on the trail.
+reads dead-letters --topic registration.events.v1.dlq --topic registration.events.v1 --topic roll.commands.v1 \
     --topic rollstream.operations.v1
-writes operator --topic registration.events.v1 --topic rollstream.operations.v1
+writes dead-letters --topic registration.events.v1 --topic rollstream.operations.v1
+allow dead-letters --operation Delete --topic registration.events.v1.dlq

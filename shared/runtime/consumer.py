@@ -33,7 +33,7 @@ from shared.process.settings import Settings
 from shared.runtime.cancellation import only_ours
 from shared.runtime.handler import ConsumerSpec
 from shared.runtime.member_state import Begin, Flight, MemberState, Read, Rest, Resume
-from shared.runtime.outages import is_outage, server_of
+from shared.runtime.outages import is_outage, refused, server_of
 from shared.runtime.positions import Lag, check_bounds
 from shared.runtime.record import Record
 from shared.runtime.tolerant import TolerantConsumer
@@ -56,6 +56,7 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
         fail: Callable[[StopService], None],
     ) -> None:
         self._spec = spec
+        self._settings = settings
         self._runtime = settings.runtime
         self._metrics = metrics
         self._health = health
@@ -317,6 +318,8 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
         self._stopping.set()
         if isinstance(error, StopService):
             self._fail(error)
+        elif (refusing := refused(error, self._settings)) is not None:
+            self._fail(refusing)
         elif isinstance(error, KafkaError):
             self._fail(StopService(f"Kafka refuses: {type(error).__name__}", cause="kafka"))
         else:

@@ -6,8 +6,9 @@ import socket
 
 from aiokafka.errors import KafkaError, KafkaTimeoutError, KafkaUnavailableError
 
-from shared.process.errors import NotYet, TransientError
-from shared.store.mongo import is_store_outage
+from shared.process.errors import NotYet, StopService, TransientError
+from shared.process.settings import Settings
+from shared.store.mongo import is_store_outage, store_address, store_refusal
 
 
 def is_outage(error: BaseException) -> bool:
@@ -24,3 +25,9 @@ def server_of(error: BaseException) -> str | None:
     if isinstance(error, NotYet):
         return None
     return "mongo" if is_store_outage(error) else "kafka"
+
+
+def refused(error: BaseException, settings: Settings) -> StopService | None:
+    """What stops the service where the store refuses login, rights or our trust: no waiting mends that."""
+    why = store_refusal(error, store_address(settings.mongo))
+    return StopService(why, cause="access") if why else None

@@ -13,23 +13,25 @@ from typing import Any, Protocol
 
 import structlog
 from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import KafkaConnectionError
 
 from shared.contracts.topics import Topic
 from shared.process.errors import StopService, StoreRolledBack, TransientError
 from shared.process.health import Health, HealthApp
 from shared.process.logging import configure_logging, describe
 from shared.process.metrics import Metrics
-from shared.process.settings import Settings
+from shared.process.settings import Settings, UnusableSettings
+from shared.runtime.access import refusal, require_access
 from shared.runtime.cancellation import close, only_ours
-from shared.runtime.clients import make_reader, topics_missing
+from shared.runtime.clients import connection_options, make_reader, topics_missing
 from shared.runtime.consumer import GroupMember
 from shared.runtime.feed import TopicFeed
 from shared.runtime.handler import ConsumerSpec
 from shared.runtime.http import serving
-from shared.runtime.outages import is_outage
+from shared.runtime.outages import is_outage, refused
 from shared.runtime.subscription import Subscription
 from shared.runtime.topics import require_topics
-from shared.store.mongo import Mongo
+from shared.store.mongo import Mongo, store_address, store_away
 from shared.store.progress import ProgressStore
 
 Hook = Callable[[], Awaitable[None]]
@@ -98,9 +100,11 @@ def run_created(name: str, settings: Settings, create: Callable[[Settings], Serv
     """Create a service and run it. One that cannot be created says why as one that stops does."""
     configure_logging(name, settings.log_level)
     try:
+        connection_options(settings.kafka, name)  # its files are read each time that a client is made
         service = create(settings)
-    except StopService as stopped:
-        structlog.get_logger().error("service stops", reason=stopped.reason, cause=stopped.cause)
+    except (StopService, UnusableSettings) as stopped:
+        cause = stopped.cause if isinstance(stopped, StopService) else "settings"
+        structlog.get_logger().error("service stops", reason=str(stopped), cause=cause)
         return 1
     return run_service(service)
 
@@ -202,6 +206,9 @@ class ServiceRun:
                 self._log.error("unexpected error", feed=name, **describe(error))
                 self.fail(StopService(f"{name} was cancelled", cause="background"))
             except Exception as error:
+                if (refusing := refused(error, self._settings)) is not None:
+                    self.fail(refusing)
+                    return
                 self._log.error("unexpected error", feed=name, **describe(error))
                 self.fail(StopService(f"{name}: unexpected {type(error).__name__}", cause="bug"))
 
@@ -233,15 +240,28 @@ class ServiceRun:
             reader = make_reader(self._settings, f"{self._service.name}-probe")
             try:
                 await reader.start()
-            except BaseException:
+            except BaseException as error:
                 await close(reader)
+                if isinstance(error, KafkaConnectionError):
+                    await require_access(self._settings.kafka)
                 raise
             self._reader = reader
         topic = self._service.consumer.topic
         if await topics_missing(self._reader._client, [topic]):
-            raise TransientError(f"topic {topic} does not exist")
+            raise TransientError(f"topic {topic} does not exist, or this user may not describe it")
         if self._service.mongo is not None:
-            await self._service.mongo.ping()
+            await self._reach_store(self._service.mongo)
+
+    async def _reach_store(self, mongo: Mongo) -> None:
+        try:
+            await mongo.ping()
+        except Exception as error:
+            # A certificate that is not trusted is an outage for a service that runs: its operators mend it.
+            if (refusing := refused(error, self._settings)) is not None:
+                raise refusing from error
+            if not is_outage(error):
+                raise
+            raise TransientError(store_away(error, store_address(self._settings.mongo))) from error
 
     async def _check_topics(self) -> None:
         await require_topics(self._settings, self._service.topics, f"{self._service.name}-topics")
@@ -265,6 +285,10 @@ class ServiceRun:
             if not is_outage(error):
                 raise
             why = type(error).__name__
+            if server == "kafka" and (refused_by := await refusal(self._settings.kafka)) is not None:
+                why = refused_by.why
+            elif (refusing := refused(error, self._settings)) is not None:
+                why = refusing.reason
         self._health.waiting(f"{server} probe", why)
         away = why is not None or self._health.retries(server)
         self._service.metrics.waiting.labels(server=server).set(1 if away else 0)

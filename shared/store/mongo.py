@@ -6,6 +6,9 @@ the driver's default is the server's.
 
 from __future__ import annotations
 
+import re
+import ssl
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,6 +17,7 @@ from pymongo import DeleteOne, IndexModel, InsertOne, ReplaceOne, UpdateOne
 from pymongo.errors import (
     AutoReconnect,
     BulkWriteError,
+    ConfigurationError,
     ConnectionFailure,
     ExecutionTimeout,
     OperationFailure,
@@ -24,7 +28,7 @@ from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
 from shared.process.errors import TransientError
-from shared.process.settings import MongoSettings
+from shared.process.settings import MongoSettings, UnusableSettings
 
 __all__ = [
     "AutoReconnect",
@@ -38,6 +42,9 @@ __all__ = [
     "StoreWriteError",
     "UpdateOne",
     "is_store_outage",
+    "store_address",
+    "store_away",
+    "store_refusal",
 ]
 
 StoreError = PyMongoError
@@ -47,6 +54,8 @@ Collection = AsyncIOMotorCollection[dict[str, Any]]
 Write = InsertOne[dict[str, Any]] | UpdateOne | ReplaceOne[dict[str, Any]] | DeleteOne
 
 _DUPLICATE_KEY = 11000
+_NOT_ALLOWED = frozenset({13, 18, 8000})  # not authorised, login failed, a hosted server's own of the same
+_UNTRUSTED = re.compile(r"certificate verify failed: (.*?)\.? \(_ssl")
 # Host down, not primary, shutting down, interrupted, exceeded time limit: the driver's own retryable codes.
 _AWAY_CODES = frozenset({6, 7, 50, 89, 91, 112, 134, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436})
 # InternalError, UnknownError, OutOfDiskSpace: what a server says whose disk is full. That is no bug of ours:
@@ -64,21 +73,41 @@ class StoreWriteError(Exception):
 
 
 class Mongo:
-    """One database of one server. Connects by itself at the first call; `close` it at the end."""
+    """One database of one server. Connects by itself at the first call; `close` it at the end.
+
+    Raises UnusableSettings for an address that is none, or names a file that cannot be used.
+    """
 
     def __init__(self, settings: MongoSettings, client_id: str) -> None:
         timeout = settings.timeout_ms
-        self._client: Any = AsyncIOMotorClient(
-            settings.uri.get_secret_value(),
-            appname=client_id,
-            serverSelectionTimeoutMS=timeout,
-            connectTimeoutMS=timeout,
-            socketTimeoutMS=timeout,
-            waitQueueTimeoutMS=timeout,
-            retryWrites=True,
-            retryReads=True,
-            tz_aware=True,
-        )
+        try:
+            with warnings.catch_warnings():
+                # The driver passes over an option that it does not know with a warning: of `tsl=true` it
+                # would make a connection without TLS.
+                warnings.simplefilter("error", UserWarning)
+                self._client: Any = AsyncIOMotorClient(
+                    settings.uri.get_secret_value(),
+                    appname=client_id,
+                    serverSelectionTimeoutMS=timeout,
+                    connectTimeoutMS=timeout,
+                    socketTimeoutMS=timeout,
+                    waitQueueTimeoutMS=timeout,
+                    retryWrites=True,
+                    retryReads=True,
+                    tz_aware=True,
+                )
+        except (ConfigurationError, ValueError, TypeError, UserWarning) as error:
+            # The driver's text may repeat what stands in the address.
+            raise UnusableSettings(
+                "settings: ROLLSTREAM_MONGO__URI is no address of a MongoDB, or has an option that there is "
+                "not: it looks like mongodb://host:27017/?tls=true. A password's special characters are "
+                "percent-encoded."
+            ) from error
+        except OSError as error:
+            raise UnusableSettings(
+                "settings: a file that ROLLSTREAM_MONGO__URI names (tlsCAFile, tlsCertificateKeyFile) cannot "
+                f"be used: {_lower(error)}."
+            ) from error
         self._database = self._client.get_database(
             settings.database,
             write_concern=WriteConcern(w="majority", j=settings.journal, wtimeout=timeout),
@@ -155,6 +184,45 @@ def _lost_guards(details: Mapping[str, Any]) -> frozenset[int]:
 def _on_id(failure: Mapping[str, Any]) -> bool:
     pattern = failure.get("keyPattern")
     return set(pattern) == {"_id"} if pattern else "_id_" in failure.get("errmsg", "")
+
+
+def _lower(error: OSError) -> str:
+    return "no PEM" if isinstance(error, ssl.SSLError) else (error.strerror or "unreadable").lower()
+
+
+def store_address(settings: MongoSettings) -> str:
+    """Hosts and ports of the store, without user, password and options."""
+    return settings.uri.get_secret_value().rpartition("://")[2].rpartition("@")[2].partition("/")[0]
+
+
+def store_refusal(error: BaseException, at: str) -> str | None:
+    """Why the store at this address does not let us in, or do this, and what to do; None for all else.
+
+    No waiting mends it: the settings or the store's own are wrong.
+    """
+    if isinstance(error, OperationFailure) and error.code in _NOT_ALLOWED:
+        return (
+            f"the store at {at} refuses the login or the rights (code {error.code}): check user, password "
+            "and authSource in ROLLSTREAM_MONGO__URI, and with its operators the user's rights"
+        )
+    untrusted = _UNTRUSTED.search(str(error)) if isinstance(error, ConnectionFailure) else None
+    if untrusted:
+        return (
+            f"the certificate of the store at {at} is not trusted ({untrusted[1]}): name the authority "
+            "that signed it as tlsCAFile in ROLLSTREAM_MONGO__URI, and the store by a name that it is for, "
+            "or have its operators renew it"
+        )
+    return None
+
+
+def store_away(error: BaseException, at: str) -> str:
+    """What is known of a store that does not answer, and what to do."""
+    if "connection closed" in str(error):
+        return (
+            f"the store at {at} ends the connection: it may take TLS only. Then put tls=true and tlsCAFile "
+            "into ROLLSTREAM_MONGO__URI"
+        )
+    return f"the store does not answer at {at}: start it, or check ROLLSTREAM_MONGO__URI"
 
 
 def is_store_outage(error: BaseException) -> bool:

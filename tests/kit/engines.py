@@ -107,21 +107,30 @@ def _run(command: list[str]) -> None:
         raise EngineFailed(f"could not fetch an engine: {error}") from error
 
 
+def java_command(program: str) -> list[str]:
+    """How to run one of Kafka's own programs."""
+    java = ["java", "-Xms256m", "-Xmx1g", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"]
+    return [*java, "-cp", f"{kafka_libs()}/*", program]
+
+
+def new_cluster_id() -> str:
+    """As Kafka wants it: 16 bytes in base64 for URLs, without a dash at the beginning."""
+    return f"x{base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip('=')[1:]}"
+
+
 def real_kafka(directory: Path) -> LocalEngine:
     """Apache Kafka with its data in `directory`, formatted if it is new, not started."""
-    port, classpath = free_port(), f"{kafka_libs()}/*"
+    port = free_port()
     data = directory.absolute() / "kafka"
     data.mkdir(parents=True, exist_ok=True)
     properties = data.with_suffix(".properties")
     properties.write_text(KAFKA_PROPERTIES.format(port=port, controller=free_port(), data=data))
-    java = ["java", "-Xms256m", "-Xmx1g", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"]
     if not (data / "meta.properties").exists():
-        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        tool = [*java, "-cp", classpath, "kafka.tools.StorageTool", "format", "-t", f"x{cluster[1:]}"]
+        tool = [*java_command("kafka.tools.StorageTool"), "format", "-t", new_cluster_id()]
         done = subprocess.run([*tool, "-c", str(properties)], capture_output=True, text=True)
         if done.returncode != 0:
             raise EngineFailed(f"Kafka's storage could not be formatted: {done.stdout}{done.stderr}")
-    command = [*java, "-cp", classpath, "kafka.Kafka", str(properties)]
+    command = [*java_command("kafka.Kafka"), str(properties)]
     return LocalEngine("kafka", f"127.0.0.1:{port}", directory, command, kafka_answers)
 
 

@@ -12,6 +12,7 @@ from audit.check import OUTPUTS
 from shared.contracts.topics import TOPICS, Topic
 from shared.process.settings import Settings
 from tests.kit.compose import ROOT
+from tests.kit.secured import PRINCIPALS
 
 READS = {
     "registration": {Topic.EVENTS, Topic.COMMANDS, Topic.RECEIPTS, Topic.OPERATIONS},
@@ -57,13 +58,17 @@ def test_a_service_may_read_what_it_reads_and_write_what_it_writes(
     assert rules[f"User:{service}", "Read"] == {*(topic.value for topic in READS[service]), group}
 
 
-def test_an_observer_reads_what_an_audit_reads_and_writes_nothing(
+def test_an_auditor_reads_what_an_audit_reads_and_writes_nothing(
     rules: dict[tuple[str, str], set[str]],
 ) -> None:
-    read = {Topic.EVENTS, Topic.COMMANDS, *OUTPUTS}
-    assert rules["User:observer", "Read"] == {topic.value for topic in read}
-    assert ("User:observer", "Write") not in rules
-    assert {f"rollstream-{service}" for service in READS} <= rules["User:observer", "Describe"]
+    read = {Topic.EVENTS, Topic.COMMANDS, Topic.OPERATIONS, *OUTPUTS}
+    assert rules["User:auditor", "Read"] == {topic.value for topic in read}
+    assert ("User:auditor", "Write") not in rules
+    assert "rollstream-" in rules["User:auditor", "Describe"], "prefixed: the groups of the services"
+
+
+def test_the_secured_engines_of_the_tests_know_each_principal(rules: dict[tuple[str, str], set[str]]) -> None:
+    assert {principal for principal, _ in rules} == {f"User:{name}" for name in PRINCIPALS}
 
 
 def test_nobody_but_their_writers_may_write_to_a_topic(rules: dict[tuple[str, str], set[str]]) -> None:
