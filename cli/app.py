@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from client.output import fail
+from client.output import echo, fail
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -28,6 +28,9 @@ app = typer.Typer(
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON value, for scripts.")]
 
+
+SELDOM = (50_000, 20, 100)
+"""How often a command collects garbage: importing makes next to none, and Python looks for it 100 times."""
 
 _Answer = TypeVar("_Answer")
 
@@ -53,7 +56,7 @@ def _tell_version(asked: bool) -> None:
     if asked:
         from importlib.metadata import version
 
-        typer.echo(f"rollstream {version('rollstream')}")
+        echo(f"rollstream {version('rollstream')}")
         raise typer.Exit
 
 

@@ -5,15 +5,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-import typer
-
 from cli import asking, show_proposal
 from cli.app import settings
 from cli.proposing import proposal_of, signer_of
 from client import commands, foresight
 from client.commands import CommandNotSent, SignedCommand
 from client.describe import what
-from client.output import fail, show, warn
+from client.output import echo, fail, show, warn
 from client.places import Places
 from shared.commands.state import State, Verdict
 from shared.contracts.cloudevents import header
@@ -73,7 +71,7 @@ def _shown(
         place = Places(store, state.reference_at("gazetteer", state.next_offset))
         said.append(show_proposal.question(asked, place))
     if not quiet:
-        typer.echo("\n\n".join(said))
+        echo("\n\n".join(said))
     return warnings
 
 
@@ -81,7 +79,7 @@ def _raw(command: SignedCommand, quiet: bool) -> list[str]:
     """The same where a file is missing that was adopted before the proposal: it is shown as it lies there."""
     if not quiet:
         said = json.dumps(_readable(command.value), ensure_ascii=False, indent=1)
-        typer.echo(f"{what(command.type)}, proposed by {_proposer(command)}:\n{said}")
+        echo(f"{what(command.type)}, proposed by {_proposer(command)}:\n{said}")
     return []
 
 

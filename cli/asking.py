@@ -4,6 +4,8 @@ import sys
 
 import typer
 
+from client.output import echo
+
 
 class Keys:
     """Answers by one key each: from the terminal without Enter, from a pipe one character after the other."""
@@ -21,7 +23,7 @@ class Keys:
 
     def line(self, prompt: str) -> str:
         """A line of text; empty where there are no more."""
-        typer.echo(f"{prompt}: ", nl=False, err=True)
+        echo(f"{prompt}: ", nl=False, err=True)
         while line := sys.stdin.readline():
             if line.strip() or sys.stdin.isatty():
                 return line.strip()
@@ -35,5 +37,5 @@ def someone_there() -> bool:
 
 def agrees(question: str) -> bool:
     """Whether they say yes; anything else is no."""
-    typer.echo(f"{question} [y/N] ", nl=False, err=True)
+    echo(f"{question} [y/N] ", nl=False, err=True)
     return sys.stdin.readline().strip().lower() in ("y", "yes")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from cli.app import Json, app, run
-from client.output import progress, table, to_json
+from client.output import echo, progress, table, to_json
 
 if TYPE_CHECKING:
     from audit.report import Finding, Report
@@ -50,7 +50,7 @@ def audit(
     except Exception as error:
         _cannot_tell(error)
     if as_json:
-        typer.echo(to_json(report.document()))
+        echo(to_json(report.document()))
     else:
         _show(report, settings.register, limit)
     if report.broken:
@@ -75,7 +75,7 @@ class _Drawn:
 def _cannot_tell(error: Exception) -> NoReturn:
     from cli.errors import told
 
-    typer.echo(f"{typer.style('error:', fg=typer.colors.RED)} {told(error)}", err=True)
+    echo(f"{typer.style('error:', fg=typer.colors.RED)} {told(error)}", err=True)
     raise typer.Exit(UNREACHABLE) from None
 
 
@@ -97,8 +97,8 @@ def _show(report: Report, register: str, limit: int) -> None:
         for each in report.checks()
     ]
     title = f"Audit of {register}"
-    typer.echo(table(title, ("check", "compared", "broken", "not yet", "what holds"), rows))
-    typer.echo(verdict(report))
+    echo(table(title, ("check", "compared", "broken", "not yet", "what holds"), rows))
+    echo(verdict(report))
 
 
 def _show_findings(title: str, findings: list[Finding], limit: int) -> None:
@@ -108,7 +108,7 @@ def _show_findings(title: str, findings: list[Finding], limit: int) -> None:
         of_check[each.check] = of_check.get(each.check, 0) + 1
         if of_check[each.check] <= limit:
             shown.append((each.check.replace("_", " "), each.where, each.what))
-    typer.echo(table(title, ("check", "where", "what"), shown))
+    echo(table(title, ("check", "where", "what"), shown))
 
 
 def verdict(report: Report) -> str:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from cli.app import Json, app, run, settings
-from client.output import fail, progress, show
+from client.output import echo, fail, progress, show
 
 Mode = Annotated[str, typer.Option(help="CloudEvents mode to send in: binary or structured.")]
 
@@ -123,7 +123,7 @@ def produce_command(
     except ProduceFailed as error:
         fail(str(error))
     except KeyboardInterrupt:
-        typer.echo("Stopped; the same command continues where it stopped.", err=True)
+        echo("Stopped; the same command continues where it stopped.", err=True)
         raise typer.Exit(130) from None
     text = f"Sent {done.sent:,} events" + (f"; {done.skipped:,} were sent before" if done.skipped else "")
     if done.skipped and not done.sent:

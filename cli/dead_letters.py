@@ -8,8 +8,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NoReturn
 
-import typer
-
 from cli import asking
 from cli.app import run, settings
 from cli.proposing import signer_of
@@ -17,7 +15,7 @@ from client import replay
 from client.dead_letters import FACTS, Letter, Source, read_letters
 from client.letter_states import STATES, Plan, States, plan_drop, plan_replay, state_of, states_of
 from client.operations import Operations, read_operations
-from client.output import fail, progress, show, table, to_json, warn
+from client.output import echo, fail, progress, show, table, to_json, warn
 from client.replay import Done, NotReplayed
 from shared.operations.actor import Actor
 from shared.operations.trail import Keys
@@ -120,14 +118,12 @@ def show_letters(chosen: Chosen, limit: int | None, as_json: bool) -> None:
     known = {each.source for each in desk.letters}
     rows = [_told(each, desk.states, known) for each in shown]
     if as_json:
-        typer.echo(to_json(rows))
+        echo(to_json(rows))
         return
     columns = ("place", "state", "reason", "detail", "time")
-    typer.echo(table("Dead letters", columns, [[row[name] or "" for name in columns] for row in rows]))
+    echo(table("Dead letters", columns, [[row[name] or "" for name in columns] for row in rows]))
     if len(wanted) > len(shown):
-        typer.echo(
-            f"… and {len(wanted) - len(shown)} before them: choose with --limit, --reason, --partition"
-        )
+        echo(f"… and {len(wanted) - len(shown)} before them: choose with --limit, --reason, --partition")
 
 
 def _told(letter: Letter, states: States, known: set[Source]) -> dict[str, Any]:
@@ -219,11 +215,11 @@ def _preview(what: str, plan: Plan, as_json: bool) -> None:
         return
     counts = Counter(each.facts["reason"] for each in plan.letters)
     told = ", ".join(f"{count} {reason}" for reason, count in counts.most_common()) or "none"
-    typer.echo(f"{what}: {told}", err=True)
+    echo(f"{what}: {told}", err=True)
     for why, count in Counter(plan.skipped.values()).most_common():
         places = [place for place, each in plan.skipped.items() if each == why]
         more = ", …" if count > MOST_NAMED else ""
-        typer.echo(f"Not {count}: {why} ({', '.join(places[:MOST_NAMED])}{more})", err=True)
+        echo(f"Not {count}: {why} ({', '.join(places[:MOST_NAMED])}{more})", err=True)
 
 
 def _agree(plan: Plan, done: str, question: str, yes: bool) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from cli.app import Json, app, run, settings
-from client.output import fail, to_json
+from client.output import echo, fail, to_json
 
 KINDS = "offset | event | registration | batch | command | conflict"
 """What can be looked up; a test compares it with `client.find`, which costs an import."""
@@ -48,7 +48,7 @@ def find_command(
         fail(f"--kind is one of {KINDS}")
     found = run(find(settings(), wanted, kinds))
     if as_json:
-        typer.echo(to_json([each.document() for each in found]))
+        echo(to_json([each.document() for each in found]))
     elif found:
         show_found(found)
     if not found:
@@ -71,8 +71,8 @@ async def _list_incomplete(office: str, device: str, limit: int, as_json: bool) 
             break
         found.append(each)
     if as_json:
-        typer.echo(to_json(found))
+        echo(to_json(found))
         return
     show_incomplete(found)
     if more:
-        typer.echo("… and more: choose with --limit, --office and --device.")
+        echo("… and more: choose with --limit, --office and --device.")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.app import Json, app, run, settings
-from client.output import table, to_json, warn
+from client.output import echo, table, to_json, warn
 
 if TYPE_CHECKING:
     from shared.operations.trail import Entry, Trail
@@ -33,7 +33,7 @@ def show_operations(
     found = run(read_operations(settings()))
     trail = found.trail
     if as_json:
-        typer.echo(to_json(found.document(limit)))
+        echo(to_json(found.document(limit)))
     else:
         _show(trail, limit or MOST_SHOWN)
     if found.unchecked:
@@ -46,12 +46,12 @@ def show_operations(
 
 def _show(trail: Trail, limit: int) -> None:
     shown = trail.entries[-limit:]
-    typer.echo(table("Operations", ("offset", "time", "who", "what", ""), [_row(each) for each in shown]))
+    echo(table("Operations", ("offset", "time", "who", "what", ""), [_row(each) for each in shown]))
     if len(trail.entries) > len(shown):
-        typer.echo(f"… and {len(trail.entries) - len(shown)} before them: choose with --limit")
+        echo(f"… and {len(trail.entries) - len(shown)} before them: choose with --limit")
     if trail.entries and not trail.faults:
         sealed = 0 if trail.sealed is None else trail.sealed + 1
-        typer.echo(
+        echo(
             f"All {len(trail.entries)} hold. The first {sealed} are sealed by later ones, the last "
             f"{trail.unsealed} not yet."
         )

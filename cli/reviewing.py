@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import typer
-
 from cli import show_proposal
 from cli.app import settings
 from cli.asking import Keys
@@ -18,7 +16,7 @@ from cli.proposing import folded_now, signer_of
 from client import commands, foresight
 from client.commands import CommandNotSent, SignedCommand, Signer
 from client.foresight import Folded
-from client.output import fail, to_json, wrapped
+from client.output import echo, fail, to_json, wrapped
 from client.places import Places
 from client.review import Desk, Filters, Question
 from shared.contracts.commands import CommandType, Role
@@ -51,7 +49,7 @@ class Session:
 
     def say(self, text: str) -> None:
         """To whoever reads; a script gets nothing but JSON on stdout."""
-        typer.echo(text, err=self.quiet)
+        echo(text, err=self.quiet)
 
     async def decide(self, desk: Desk, limit: int | None) -> None:
         """Go through the open conflicts."""
@@ -157,9 +155,9 @@ def review(
     if as_json:
         summary = {"sent": session.sent, "skipped": session.skipped, "undecidable": session.undecidable}
         summary["refused"] = session.refused
-        typer.echo(to_json(summary))
+        echo(to_json(summary))
     else:
-        typer.echo("\n".join(_summary(session, approving)))
+        echo("\n".join(_summary(session, approving)))
     if why:
         fail(why)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.app import Json, app, run, settings
-from client.output import fail, show, to_json
+from client.output import echo, fail, show, to_json
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -94,11 +94,11 @@ def lists(
     def refused(where: str, why: str) -> None:
         nonlocal told
         if why != UNKNOWN_SIGNER:
-            typer.echo(f"refused {where}: {why}", err=True)
+            echo(f"refused {where}: {why}", err=True)
         elif not told:
             # A key that is missing refuses every record: one line says it of all.
-            typer.echo(f"refused {where} and others like it: {why}. {ANOTHER_KEY}: ", err=True, nl=False)
-            typer.echo("what was refused is read again then.", err=True)
+            echo(f"refused {where} and others like it: {why}. {ANOTHER_KEY}: ", err=True, nl=False)
+            echo("what was refused is read again then.", err=True)
             told = True
 
     follower = Follower(
@@ -106,7 +106,7 @@ def lists(
         out,
         _keys(key),
         on_version=lambda roll, version, path: (
-            typer.echo(f"{roll}, version {version}: {path}") if not as_json else None
+            echo(f"{roll}, version {version}: {path}") if not as_json else None
         ),
         on_refused=refused,
     )
@@ -117,6 +117,6 @@ def lists(
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
     if as_json:
-        typer.echo(to_json({"versions": followed.versions, "refused": followed.refused}))
+        echo(to_json({"versions": followed.versions, "refused": followed.refused}))
     if followed.refused:
         fail(f"{followed.refused} records were refused. {ANOTHER_KEY}: it reads them again.")

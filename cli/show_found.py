@@ -7,7 +7,7 @@ import typer
 
 from client.describe import SHORT
 from client.find import Match
-from client.output import table
+from client.output import echo, table
 
 MANY = 20
 """Rows of a table that people are shown; `--json` has them all."""
@@ -33,17 +33,17 @@ _UNSAID = ("arrivals", "history", "received", "source", "as_of", "stage", "parti
 def show_found(found: Sequence[Match]) -> None:
     """Each match with its facts, and the lists among them as tables."""
     for match in found:
-        typer.echo(typer.style(f"{match.kind} {match.id}", bold=True))
+        echo(typer.style(f"{match.kind} {told(match.id)}", bold=True))
         plain = [(name, value) for name, value in match.facts.items() if _is_told(name, value)]
         for name, value in plain:
-            typer.echo(f"  {name.replace('_', ' ')}: {told(value)}")
-        typer.echo()
+            echo(f"  {name.replace('_', ' ')}: {told(value)}")
+        echo()
         for name, (title, columns) in _TABLES.items():
             if rows := match.facts.get(name):
                 shown = [tuple(_cell(name, row, column) for column in columns) for row in rows[:MANY]]
-                typer.echo(table(title, [each.replace("_", " ") for each in columns], shown))
+                echo(table(title, [each.replace("_", " ") for each in columns], shown))
                 if len(rows) > MANY:
-                    typer.echo(f"… and {len(rows) - MANY} more; --json has all\n")
+                    echo(f"… and {len(rows) - MANY} more; --json has all\n")
 
 
 def show_incomplete(found: Sequence[Mapping[str, Any]]) -> None:
@@ -53,7 +53,7 @@ def show_incomplete(found: Sequence[Mapping[str, Any]]) -> None:
         (each["office"] or "", each["device"], each["batch"], each["count"], _lacking(each))
         for each in ordered
     ]
-    typer.echo(table("Incomplete batches", ("office", "device", "batch", "count", "missing"), rows))
+    echo(table("Incomplete batches", ("office", "device", "batch", "count", "missing"), rows))
 
 
 def told(value: Any) -> str:
@@ -74,7 +74,8 @@ def told(value: Any) -> str:
         case list():
             return "; ".join(map(told, value))
         case _:
-            return str(value)
+            # On one line: an id with a line end must not look like a fact of its own.
+            return str(value).replace("\n", "\ufffd")
 
 
 def _is_told(name: str, value: Any) -> bool:

@@ -3,13 +3,11 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import typer
-
 from client.already import differ_in_communes, is_too_old
 from client.describe import EXPIRED, OTHER_COMMUNES, SHORT, describe, what
-from client.output import table
+from client.output import echo, table
 from client.status import Status
-from shared.contracts.commands import CommandType
+from shared.contracts.command_types import CommandType
 from shared.contracts.timestamps import milliseconds
 
 ANSWERS = (CommandType.APPROVED, CommandType.WITHDRAWN)
@@ -25,20 +23,20 @@ NAMES_SHOWN = 3
 def show_status(found: Status) -> None:
     """What needs people first; `--json` has the same in full."""
     if not found.known:
-        typer.echo("No command was judged yet: the publisher does that (`rollstream serve publisher`).")
+        echo("No command was judged yet: the publisher does that (`rollstream serve publisher`).")
     columns: tuple[str, ...] = ("command", "what", "by", "since", "note")
     waiting = [_waiting(each) for each in found.open]
-    typer.echo(table("Proposals that wait for approval", columns, waiting))
+    echo(table("Proposals that wait for approval", columns, waiting))
     columns = ("command", "what", "by", "verdict")
-    typer.echo(table("Last settled", columns, [_settled(each, found.later) for each in found.settled]))
-    typer.echo(table("Conflicts", ("status", "number"), list(found.conflicts.items())))
+    echo(table("Last settled", columns, [_settled(each, found.later) for each in found.settled]))
+    echo(table("Conflicts", ("status", "number"), list(found.conflicts.items())))
     if found.open_conflicts is not None:
         columns = ("conflict", "class", "probability", "registrations")
-        typer.echo(table("Open conflicts", columns, [_conflict(each) for each in found.open_conflicts]))
+        echo(table("Open conflicts", columns, [_conflict(each) for each in found.open_conflicts]))
         if (more := found.conflicts.get("open", 0) - len(found.open_conflicts)) > 0:
-            typer.echo(f"… and {more:,} more: --limit shows them, `rollstream review` goes through them\n")
+            echo(f"… and {more:,} more: --limit shows them, `rollstream review` goes through them\n")
     rolls = [(each["_id"], each.get("state") or "", each.get("epoch") or "") for each in found.rolls]
-    typer.echo(table("Rolls", ("roll", "state", "epoch"), rolls))
+    echo(table("Rolls", ("roll", "state", "epoch"), rolls))
 
 
 def _waiting(command: Mapping[str, Any]) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from cli.app import Json, app, run, settings
-from client.output import fail, to_json
+from client.output import echo, fail, to_json
 
 MOST_CONFLICTS = 200
 """Open conflicts that are shown at once, the surest first."""
@@ -37,7 +37,7 @@ def status(
     most = (limit or MOST_CONFLICTS) if conflicts else None
     found = run(read_status(settings(), settled=settled, conflicts=most, kind=kind))
     if as_json:
-        typer.echo(to_json(found.document()))
+        echo(to_json(found.document()))
         return
     show_status(found)
 
@@ -57,6 +57,6 @@ def _one(conflict_id: str, as_json: bool) -> None:
         )
     found = run(read_conflict_file(current, conflict))
     if as_json:
-        typer.echo(to_json(found.document()))
+        echo(to_json(found.document()))
         return
     show_conflict(found, Places(ReferenceStore(current.reference_dir), found.gazetteer))

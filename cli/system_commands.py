@@ -1,5 +1,6 @@
 """Commands that run the system: serve, engines, topics, init, demo."""
 
+import gc
 import json
 import shlex
 import signal
@@ -10,7 +11,10 @@ from typing import Annotated, Any
 import typer
 
 from cli.app import Json, app, run, settings
-from client.output import console, fail, show, table, to_json
+from client.output import console, echo, fail, show, table, to_json
+
+_USUAL_GC = gc.get_threshold()
+"""Python's own; a command collects less often (`cli.app.SELDOM`), a service as usual."""
 
 
 @app.command()
@@ -26,6 +30,7 @@ def serve(
     # Each process pays for the imports of its own service only.
     from importlib import import_module
 
+    gc.set_threshold(*_USUAL_GC)
     raise typer.Exit(import_module(f"services.{service}.app").run(settings()))
 
 
@@ -45,8 +50,8 @@ def engines(
         # service has its own group, so that one name does for all three.
         named = {**environment, "ROLLSTREAM_RUNTIME__GROUP_INSTANCE_ID": "1"}
         for variable, value in named.items():
-            typer.echo(f"export {variable}={shlex.quote(value)}")
-        typer.echo(
+            echo(f"export {variable}={shlex.quote(value)}")
+        echo(
             f"Run these lines in each other terminal. Ctrl-C ends both; the data stay in {directory}, and "
             "the next time the lines are different: restart the services with the new ones.",
             err=True,
@@ -74,12 +79,12 @@ def topics(as_json: Json = False) -> None:
     except TopicsNotCreated as error:
         fail(f"{error}. Mend the broker's or your settings and run `rollstream topics` again.")
     if as_json:
-        typer.echo(to_json([[each.topic, each.state, list(each.differences)] for each in reports]))
+        echo(to_json([[each.topic, each.state, list(each.differences)] for each in reports]))
     else:
         rows = [(each.topic, each.state, "; ".join(each.differences)) for each in reports]
-        typer.echo(table("Topics", ("topic", "state", "differences"), rows))
+        echo(table("Topics", ("topic", "state", "differences"), rows))
         if any(each.differences for each in reports):
-            typer.echo("Existing topics are never changed from here: mend the broker's or your settings.")
+            echo("Existing topics are never changed from here: mend the broker's or your settings.")
     if any(each.differences for each in reports):
         raise typer.Exit(1)
 
@@ -174,7 +179,7 @@ def demo(
         figures_told = True
         text = json.dumps(figures, indent=1)
         if alone:
-            typer.echo(text)
+            echo(text)
         elif json_file is not None:
             try:
                 json_file.write_text(text + "\n")

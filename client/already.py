@@ -4,14 +4,18 @@ Nothing forbids a second proposal: both can be approved, and the last counts. Wh
 should know.
 """
 
+from __future__ import annotations
+
 import time
 from collections.abc import Hashable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from client.describe import SHORT, describe, ruling
-from shared.commands.fold import LIFETIME_MS
-from shared.commands.state import PairKey, State, Verdict
-from shared.contracts.commands import CommandType
+from shared.contracts.command_types import LIFETIME_MS, CommandType
+
+if TYPE_CHECKING:
+    # `status` words what is too old, and needs no fold for it.
+    from shared.commands.state import PairKey, State, Verdict
 
 
 def already(state: State, ce_type: str, data: Mapping[str, Any], own_id: str = "") -> list[str]:

@@ -11,7 +11,6 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from client.allowed import allowed, told
 from client.describe import LEAST_BEGINNING
-from client.topics import require
 from shared.commands.state import State
 from shared.contracts import commands
 from shared.contracts.cloudevents import header
@@ -20,7 +19,7 @@ from shared.contracts.identity import canonical, sha256_hex
 from shared.contracts.topics import KEY_LIMIT, Topic
 from shared.process.settings import Settings
 from shared.reference.officers import command_headers
-from shared.runtime.clients import make_producer
+from shared.runtime.clients import make_producer, require_topic
 from shared.runtime.record import Record
 from shared.runtime.snapshot import read_topic
 
@@ -103,10 +102,10 @@ async def send(settings: Settings, messages: Sequence[SignedCommand]) -> list[in
 
     Raises TopicMissing, and aiokafka's KafkaError if no broker takes them.
     """
-    await require(settings, Topic.COMMANDS)
     producer = make_producer(settings, "rollstream-officer")
     try:
         await producer.start()
+        await require_topic(producer.client, Topic.COMMANDS.value)
         offsets = []
         for message in messages:
             sent = await producer.send_and_wait(
@@ -133,7 +132,6 @@ async def read(settings: Settings) -> list[Record]:
 
     Raises TopicMissing, and aiokafka's KafkaError if no broker answers.
     """
-    await require(settings, Topic.COMMANDS)
     return [record async for record in read_topic(settings, Topic.COMMANDS, 1, "rollstream-officer")]
 
 

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from client.topics import partitions_of, require
+from client.require import require
+from client.topics import partitions_of
 from shared.contracts.cloudevents import Reason, header
 from shared.contracts.topics import Topic
 from shared.process.settings import Settings
@@ -103,7 +104,7 @@ async def read_letters(
 ) -> list[Letter]:
     """Every dead letter once, in order of place; after a crash the topic may hold one twice.
 
-    Those that are not to be `whole` come without their value. Raises client.topics.TopicMissing, and
+    Those that are not to be `whole` come without their value. Raises shared.runtime.clients.TopicMissing, and
     aiokafka's KafkaError if no broker answers.
     """
     await require(settings, Topic.DEAD_LETTERS)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from shared.contracts.commands import CommandType
+from shared.contracts.command_types import CommandType
 
 SHORT = 12
 """Characters of an id that people are shown; commands take any beginning of 8 or more that is unique."""

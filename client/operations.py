@@ -6,7 +6,7 @@ from typing import Any
 from client import commands
 from client.commands import CommandNotSent
 from client.foresight import fold_all
-from client.topics import require
+from client.require import require
 from shared.contracts.operations import Dropped, Operation, ReplayBegun, Replayed, Started
 from shared.contracts.timestamps import rfc3339
 from shared.contracts.topics import Topic
@@ -42,7 +42,7 @@ class Operations:
 async def read_operations(settings: Settings) -> Operations:
     """Everything that lies on the trail now.
 
-    Raises client.topics.TopicMissing, and aiokafka's KafkaError if no broker answers.
+    Raises shared.runtime.clients.TopicMissing, and aiokafka's KafkaError if no broker answers.
     """
     keys, unchecked = await keys_of(settings)
     await require(settings, Topic.OPERATIONS)

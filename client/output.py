@@ -6,6 +6,7 @@ Rich is imported only where something is drawn that moves: it costs as much time
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,6 +16,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import typer
 
 from client import tables
+
+_STYLES = re.compile(r"(\x1b\[(?:0|1|22|31|33)m)")
+"""Bold or not, red and yellow, and their end."""
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -28,25 +32,41 @@ def console(stderr: bool = False) -> Console:
     return Console(highlight=False, stderr=stderr)
 
 
+def echo(text: str = "", *, err: bool = False, nl: bool = True) -> None:
+    """Print a text, the only way to print one: what a stranger wrote may be in it.
+
+    A control character is shown as U+FFFD, so that no id or name moves the terminal or hides a line; all that
+    passes are line ends and the styles that are made here.
+    """
+    parts = _STYLES.split(text)
+    typer.echo(
+        "".join(part if at % 2 else tables.clean(part) for at, part in enumerate(parts)), nl=nl, err=err
+    )
+
+
 def fail(message: str) -> NoReturn:
     """Say what is wrong and what to do next, and end with code 1."""
-    typer.echo(f"{typer.style('error:', fg=typer.colors.RED)} {message}", err=True)
+    echo(f"{typer.style('error:', fg=typer.colors.RED)} {message}", err=True)
     raise typer.Exit(1)
 
 
 def warn(message: str) -> None:
     """Say on stderr what is odd; the command goes on."""
-    typer.echo(f"{typer.style('warning:', fg=typer.colors.YELLOW)} {message}", err=True)
+    echo(f"{typer.style('warning:', fg=typer.colors.YELLOW)} {message}", err=True)
 
 
 def show(value: Any, *, as_json: bool, text: str) -> None:
     """Print `value` as JSON for a script, else `text`."""
-    typer.echo(to_json(value) if as_json else text)
+    echo(to_json(value) if as_json else text)
 
 
 def to_json(value: Any) -> str:
-    """As every `--json` writes it; what JSON does not know, such as a time, is written as text."""
-    return json.dumps(value, ensure_ascii=False, indent=1, default=str)
+    """As every `--json` writes it; what JSON does not know, such as a time, is written as text.
+
+    Control characters are escaped, also those that JSON would let stand.
+    """
+    text = json.dumps(value, ensure_ascii=False, indent=1, default=str)
+    return tables.CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def width() -> int:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from aiokafka.errors import KafkaError
 
+from client.require import require
 from client.sender import RecordSender
-from client.topics import require
 from client.wire import Mode, require_capture_line, to_record
 from shared.contracts.topics import Topic
 from shared.process.settings import Settings

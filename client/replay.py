@@ -15,7 +15,7 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 
 from client.dead_letters import Letter, Source
 from client.letter_states import State, States, state_of, states_of
-from client.topics import require
+from client.require import require
 from shared.contracts.operations import MOST_LETTERS, OperationType
 from shared.contracts.timestamps import rfc3339
 from shared.contracts.topics import Topic
@@ -59,7 +59,7 @@ async def replay(
     offset by its place. Those that were sent meanwhile are left out.
 
     Raises NotReplayed while another officer's replay of the same letters is under way,
-    client.topics.TopicMissing, and aiokafka's KafkaError: then the same command goes on where this ended.
+    TopicMissing, and aiokafka's KafkaError: then the same command goes on where this ended.
     """
     await require(settings, Topic.EVENTS)
     sent: dict[str, int] = {}

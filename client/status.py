@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from shared.contracts.commands import CommandType
+from shared.contracts.command_types import CommandType
 from shared.process.settings import Settings
 from shared.store.mongo import Mongo
 

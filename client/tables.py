@@ -14,8 +14,9 @@ GAP = "  "
 LEAST = 6
 """Cells that a column keeps, however narrow the terminal is."""
 
-_CONTROLS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
-"""A terminal would obey them, and anybody can put some into a command's id or type, or into a name."""
+CONTROLS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""A terminal would obey them, and anybody can put some into a command's id or type, or into a name. The last
+two ranges change the direction of writing, and with it how an id reads. Line ends are none of them."""
 
 _COENG = "\u17d2"
 """Makes the next Khmer consonant a subscript of the one before; the three are never parted."""
@@ -45,10 +46,15 @@ def table(
     return title, header, lines
 
 
+def clean(text: str) -> str:
+    """The text with each control character shown as U+FFFD."""
+    return CONTROLS.sub("\ufffd", text)
+
+
 def fold(text: str, width: int) -> list[str]:
     """A text in lines of at most `width` cells, broken at spaces where there are any; each control character
     is shown as U+FFFD."""
-    return [line for part in _CONTROLS.sub("\ufffd", text).split("\n") for line in _folded(part, width)]
+    return [line for part in clean(text).split("\n") for line in _folded(part, width)]
 
 
 def _folded(text: str, width: int) -> Iterator[str]:

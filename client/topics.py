@@ -22,10 +22,6 @@ class TopicReport:
     differences: tuple[str, ...] = ()
 
 
-class TopicMissing(Exception):
-    """A topic is not there yet; the text says what to do."""
-
-
 class TopicsNotCreated(Exception):
     """The broker refused; the text says which topic and why."""
 
@@ -60,17 +56,6 @@ async def ensure_topics(settings: Settings) -> list[TopicReport]:
                 await _create(admin, spec, settings)
                 reports.append(TopicReport(spec.topic, "created"))
         return reports
-    finally:
-        await admin.close()
-
-
-async def require(settings: Settings, topic: Topic) -> None:
-    """Raise TopicMissing if the broker has no such topic: a client that names it would hang, or make it."""
-    admin = AIOKafkaAdminClient(**admin_options(settings))
-    try:
-        await admin.start()
-        if topic not in await admin.list_topics():
-            raise TopicMissing(f"the broker has no topic {topic}: run `rollstream topics` first")
     finally:
         await admin.close()
 

@@ -22,6 +22,7 @@ from shared.commands.state import (
     Verdict,
 )
 from shared.contracts import strict_json
+from shared.contracts.command_types import LIFETIME_MS
 from shared.contracts.commands import (
     MODELS,
     PROPOSER_ROLE,
@@ -40,6 +41,7 @@ from shared.contracts.identity import sha256_hex
 from shared.reference.officers import Officer, signed_by
 
 __all__ = [
+    "LIFETIME_MS",
     "REASONS",
     "Decision",
     "DecisionChange",
@@ -54,9 +56,6 @@ __all__ = [
     "fold",
     "foresee",
 ]
-
-LIFETIME_MS = 14 * 24 * 60 * 60 * 1000
-"""How long a proposal may be approved, by the broker's time stamps: 1,209,600,000 ms later is in time."""
 
 _Judgement = tuple[tuple[Verdict, ...], Change | None]
 

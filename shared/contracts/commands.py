@@ -1,12 +1,14 @@
 """The commands on `roll.commands.v1`: every human act, proposed by one officer and approved by another."""
 
 from collections.abc import Mapping
-from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
+from shared.contracts.command_types import OFFICER_HEADER as OFFICER_HEADER
+from shared.contracts.command_types import SIGNATURE_HEADER as SIGNATURE_HEADER
+from shared.contracts.command_types import CommandType as CommandType
 from shared.contracts.fields import (
     Epoch,
     FieldError,
@@ -18,27 +20,12 @@ from shared.contracts.fields import (
     field_errors,
 )
 
-OFFICER_HEADER = "rollstream-officer"
-SIGNATURE_HEADER = "rollstream-signature"
-
 ReferenceKind = Literal["gazetteer", "stations", "model", "officers", "signing_key", "devices"]
 REQUIRED_KINDS: tuple[ReferenceKind, ...] = ("gazetteer", "stations", "model", "officers", "signing_key")
 """What a register cannot begin without."""
 REFERENCE_KINDS: tuple[ReferenceKind, ...] = (*REQUIRED_KINDS, "devices")
 
 Role = Literal["adjudicator", "approver", "publisher", "administrator", "marker"]
-
-
-class CommandType(StrEnum):
-    """`ce_type` of what lies on `roll.commands.v1`."""
-
-    APPROVED = "rollstream.command.approved.v1"
-    WITHDRAWN = "rollstream.command.withdrawn.v1"
-    ADOPTED = "rollstream.reference.adopted.v1"
-    CUT_OFF = "rollstream.register.cut-off.v1"
-    DECIDED = "rollstream.conflict.decided.v1"
-    REVERSED = "rollstream.conflict.reversed.v1"
-    FINALISED = "rollstream.roll.finalised.v1"
 
 
 class Approved(Strict):

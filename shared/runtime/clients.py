@@ -13,7 +13,6 @@ from collections.abc import Collection
 from typing import Any, Literal
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaConnectionError, KafkaError
 from aiokafka.helpers import create_ssl_context
@@ -66,6 +65,9 @@ def connection_options(kafka: KafkaSettings, client_id: str) -> dict[str, Any]:
 
 def admin_options(settings: Settings, client_id: str) -> dict[str, Any]:
     """The options that all clients share, as far as aiokafka's admin client has them."""
+    # Most commands need no admin client, and its import costs as much as theirs of aiokafka.
+    from aiokafka.admin import AIOKafkaAdminClient
+
     options = connection_options(settings.kafka, client_id)
     accepted = inspect.signature(AIOKafkaAdminClient).parameters
     return {name: value for name, value in options.items() if name in accepted}
@@ -128,6 +130,19 @@ def make_producer(settings: Settings, client_id: str, compression: Compression =
     return AIOKafkaProducer(
         **connection_options(settings.kafka, client_id), **producer_options(settings, compression)
     )
+
+
+class TopicMissing(Exception):
+    """A topic is not there yet; the text says what to do."""
+
+
+async def require_topic(client: AIOKafkaClient, topic: str) -> None:
+    """Raise TopicMissing if the broker has no such topic: a client that names it would hang, or make it.
+
+    Raises `KafkaConnectionError` if no broker answers.
+    """
+    if await topics_missing(client, [topic]):
+        raise TopicMissing(f"the broker has no topic {topic}: run `rollstream topics` first")
 
 
 async def topics_missing(client: AIOKafkaClient, topics: Collection[str]) -> list[str]:

@@ -6,7 +6,7 @@ from aiokafka import TopicPartition
 
 from shared.process.settings import Settings
 from shared.runtime.cancellation import close
-from shared.runtime.clients import connection_options, reader_options
+from shared.runtime.clients import connection_options, reader_options, require_topic
 from shared.runtime.record import Record
 from shared.runtime.tolerant import TolerantConsumer
 
@@ -16,7 +16,7 @@ async def read_topic(
 ) -> AsyncIterator[Record]:
     """Every record that lies on the topic at the call, partition by partition, readable or not.
 
-    Raises a `KafkaError` if no broker answers.
+    Raises TopicMissing if there is no such topic, and a `KafkaError` if no broker answers.
     """
     consumer = TolerantConsumer(
         **connection_options(settings.kafka, client_id),
@@ -26,6 +26,7 @@ async def read_topic(
     )
     await consumer.start()
     try:
+        await require_topic(consumer._client, topic)
         for number in range(partitions):
             partition = TopicPartition(topic, number)
             consumer.assign([partition])

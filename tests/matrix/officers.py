@@ -11,7 +11,6 @@ from aiokafka.errors import KafkaError
 
 from client import commands
 from client.commands import SignedCommand, Signer, approval, sign
-from client.topics import TopicMissing
 from demo.measure import ordered
 from demo.officers import Known, decisions
 from demo.state import ROLL
@@ -19,6 +18,7 @@ from demo.waiting import epoch_complete
 from shared.contracts.commands import CommandType
 from shared.crypto import signing
 from shared.process.settings import Settings
+from shared.runtime.clients import TopicMissing
 from shared.runtime.outages import is_outage
 from shared.store.mongo import Mongo
 from simulator.stream import Stream

@@ -1,5 +1,6 @@
 """What a command costs before it does anything: people type hundreds of them."""
 
+import importlib.util
 import re
 import subprocess
 import sys
@@ -31,18 +32,23 @@ def cpu_seconds(*arguments: str) -> float:
     return least
 
 
-def imported_by(*words: str) -> set[str]:
-    """The packages that a command has imported when it ends, whatever it ends with."""
+def modules_of(*words: str) -> set[str]:
+    """The modules that a command has imported when it ends, whatever it ends with."""
     program = (
         "import sys\nfrom cli.__main__ import main\n"
         f"sys.argv = ['rollstream', *{words!r}]\n"
         "try:\n    main()\nexcept SystemExit:\n    pass\n"
-        "print('\\n' + ' '.join({name.split('.')[0] for name in sys.modules}))"
+        "print('\\n' + ' '.join(sys.modules))"
     )
     ended = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, env={**NOBODY}, timeout=60
     )
     return set(ended.stdout.rsplit("\n", 2)[-2].split())
+
+
+def imported_by(*words: str) -> set[str]:
+    """The packages of those modules."""
+    return {name.split(".")[0] for name in modules_of(*words)}
 
 
 @pytest.mark.parametrize("words", [(), ("--help",), ("--version",)], ids=str)
@@ -63,6 +69,53 @@ def test_a_command_imports_what_it_needs_alone(words: str, without: set[str], tm
     signing.write_private_key(tmp_path / "key.pem", signing.generate_key())
     named = words.replace("KEY", str(tmp_path / "key.pem")).split()
     assert imported_by(*named).isdisjoint(without)
+
+
+FOLD = {
+    "shared.commands.fold",
+    "shared.contracts.commands",
+    "shared.crypto.signing",
+    "shared.reference.files",
+}
+"""What judges commands: half of the time of a command that only reads what was judged."""
+
+
+@pytest.mark.parametrize(
+    ("words", "without"),
+    [
+        ("status", FOLD | {"shared.contracts.fields"}),
+        ("find r-1", FOLD | {"shared.contracts.fields"}),
+        (
+            "approve 12345678 --officer a --key KEY",
+            {"aiokafka.admin", "client.topics"},
+        ),
+    ],
+)
+def test_a_command_imports_no_module_of_ours_that_it_does_not_need(
+    words: str, without: set[str], tmp_path: Path
+) -> None:
+    signing.write_private_key(tmp_path / "key.pem", signing.generate_key())
+    named = words.replace("KEY", str(tmp_path / "key.pem")).split()
+    assert modules_of(*named).isdisjoint(without)
+
+
+def test_python_does_not_look_through_all_that_was_imported_as_it_ends() -> None:
+    program = (
+        "import atexit, gc, sys\nfrom cli.__main__ import main\n"
+        "atexit.register(lambda: print(gc.get_freeze_count() > 1000))\n"
+        "sys.argv = ['rollstream', 'find']\nmain()"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert (ended.returncode, ended.stdout) == (1, "True\n")
+
+
+def test_the_libraries_lie_compiled_whatever_the_environment_says() -> None:
+    # Under PYTHONDONTWRITEBYTECODE each command would compile them all: three times the time.
+    import pydantic.main
+    import pymongo.pool
+
+    for module in (pydantic.main, pymongo.pool):
+        assert Path(importlib.util.cache_from_source(str(module.__file__))).exists()
 
 
 @pytest.mark.parametrize(
