@@ -34,11 +34,12 @@ def create_app(settings: Settings) -> Service:
     ledger = Ledger()
     feed = IndexFeed(settings, metrics, commands, references, ledger)
     store = ConflictStore(mongo)
-    keeper = ConflictKeeper(store, ledger, feed, commands, metrics)
+    keeper = ConflictKeeper(store, ledger, feed, commands, metrics, settings.limits.budget)
     progress = ProgressStore(
         mongo, NAME, Topic.ACCEPTED.value, FirstRecords(settings, Topic.ACCEPTED.value, NAME)
     )
-    handler = DedupHandler(feed, keeper, MarkerReader(commands, references), progress, outputs, metrics)
+    markers = MarkerReader(commands, references)
+    handler = DedupHandler(feed, keeper, markers, progress, outputs, metrics, settings.limits.budget)
     actor = Actor(service=NAME, instance=settings.runtime.group_instance_id)
     return Service(
         NAME,

@@ -22,6 +22,7 @@ from shared.commands.marker_reader import MarkerReader
 from shared.commands.markers import passed_marker
 from shared.contracts.outputs import Outcome
 from shared.contracts.topics import Topic
+from shared.process.budget import Budget
 from shared.process.metrics import Metrics
 from shared.runtime.outputs import Outputs
 from shared.runtime.record import Output, Record
@@ -35,11 +36,7 @@ SETTLE_SECONDS = 10.0
 """How long a batch is worked on before the rest is given back; the part in hand comes on top."""
 
 PART_SECONDS = 2.0
-PART_CLAIMS = 2_000
-"""A part ends with the record that brings it to so many claims, or that is done after so long."""
-
-SENT_BYTES = 2 * 1024 * 1024
-"""Outputs are sent, and acknowledged, some at a time: no fewer than one, no more than this and one."""
+"""A part ends with the record that brings it to the claims of the budget, or that is done after so long."""
 
 LOOKED_UP = 64
 """Records looked up in the index before the event loop has its turn: some 3 ms."""
@@ -84,6 +81,7 @@ class DedupHandler:
         progress: ProgressStore,
         outputs: Outputs,
         metrics: Metrics,
+        budget: Budget,
     ) -> None:
         self._feed = feed
         self._keeper = keeper
@@ -91,6 +89,7 @@ class DedupHandler:
         self._progress = progress
         self._outputs = outputs
         self._metrics = metrics
+        self._budget = budget
         self._committed: dict[int, int] = {}
         self._turns = Turns()
 
@@ -152,8 +151,8 @@ class DedupHandler:
         settled = 0
         for step in self._feed.matching.matcher.claims(candidates):
             done = places[step.done]
-            claims = sum(len(work.claims) for work in works[settled:done])
-            if settled < done and (claims >= PART_CLAIMS or time.monotonic() - part_started >= PART_SECONDS):
+            full = sum(len(work.claims) for work in works[settled:done]) >= self._budget.claims
+            if settled < done and (full or time.monotonic() - part_started >= PART_SECONDS):
                 await self._settle_part(works[settled:done])
                 settled, part_started = done, time.monotonic()
                 if part_started - started >= SETTLE_SECONDS:
@@ -176,7 +175,7 @@ class DedupHandler:
         await self._keeper.changed(
             [work.content.registration_id for work in works if isinstance(work.content, AcceptedRecord)]
         )
-        for outputs in _sends(self._outputs_of(works)):
+        for outputs in _sends(self._outputs_of(works), self._budget.outputs_bytes):
             await self._outputs.send(outputs)
         await self._progress.store({work.record.partition: work.record.offset + 1 for work in works})
         self._count(works)
@@ -213,15 +212,16 @@ class DedupHandler:
                 )
 
 
-def _sends(outputs: Iterable[tuple[Output, bool]]) -> Iterator[list[Output]]:
-    """What to send at a time, each to be acknowledged before the next; a marker alone.
+def _sends(outputs: Iterable[tuple[Output, bool]], most_bytes: int) -> Iterator[list[Output]]:
+    """What to send at a time, each to be acknowledged before the next: no more than `most_bytes` and one
+    output; a marker alone.
 
     With an idempotent producer on Apache Kafka five failed outputs were followed by an acknowledged marker.
     """
     together: list[Output] = []
     size = 0
     for output, is_marker in outputs:
-        if together and (is_marker or size >= SENT_BYTES):
+        if together and (is_marker or size >= most_bytes):
             yield together
             together, size = [], 0
         if is_marker:

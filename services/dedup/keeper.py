@@ -14,6 +14,7 @@ from services.dedup.ledger import Ledger
 from services.dedup.rulings import Ids, Rulings, ids_of
 from services.dedup.store import ConflictStore
 from shared.commands.feed import CommandFeed
+from shared.process.budget import Budget
 from shared.process.errors import NotYet
 from shared.process.metrics import Metrics
 from shared.runtime.outages import is_outage
@@ -29,9 +30,6 @@ ATTEMPTS = 5
 
 READ_ON_SECONDS = 10.0
 """Longest wait for the feeds while conflicts are computed anew."""
-
-CHUNK = 250
-"""Conflicts computed and written at once: some 10 ms and 500 kB."""
 
 _REPORTED: Facts = {
     "class": "reported",
@@ -58,13 +56,20 @@ class ConflictKeeper:
     name = "conflicts"
 
     def __init__(
-        self, store: ConflictStore, ledger: Ledger, feed: IndexFeed, commands: CommandFeed, metrics: Metrics
+        self,
+        store: ConflictStore,
+        ledger: Ledger,
+        feed: IndexFeed,
+        commands: CommandFeed,
+        metrics: Metrics,
+        budget: Budget,
     ) -> None:
         self._store = store
         self._ledger = ledger
         self._feed = feed
         self._commands = commands
         self._metrics = metrics
+        self._budget = budget
         self._finalised = 0
         self._swept = 0  # the newest finalised epoch for which every conflict was computed anew
         self._rulings = Rulings(commands.state.decision_log, ledger)
@@ -75,7 +80,7 @@ class ConflictKeeper:
         chunk: dict[Pair, Facts] = {}
         for pair, facts in claims:
             chunk[pair] = facts
-            if len(chunk) == CHUNK:
+            if len(chunk) == self._budget.conflicts:
                 await self._save(chunk, claimed=True)
                 chunk = {}
         await self._save(chunk, claimed=True)
@@ -102,7 +107,7 @@ class ConflictKeeper:
         chunk: dict[Pair, Facts] = {}
         async for pair in pairs:
             chunk[pair] = _REPORTED
-            if len(chunk) == CHUNK:
+            if len(chunk) == self._budget.conflicts:
                 await self._save(chunk, claimed=False)
                 chunk = {}
         await self._save(chunk, claimed=False)

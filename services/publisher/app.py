@@ -58,7 +58,7 @@ def create_app(settings: Settings) -> Service:
     )
     finaliser = Finaliser(settings, commands, roll, progress, editions, verdicts, publication, metrics)
     markers = MarkerReader(commands, references)
-    handler = PublisherHandler(roll, editions, finaliser, markers, progress, metrics)
+    handler = PublisherHandler(roll, editions, finaliser, markers, progress, metrics, settings.limits.budget)
     actor = Actor(None, key, SERVICE, settings.runtime.group_instance_id)
     return Service(
         SERVICE,

@@ -16,6 +16,7 @@ from shared.contracts.cloudevents import header
 from shared.contracts.events import Marker
 from shared.contracts.identity import ordered_pair
 from shared.contracts.outputs import Checked, FurtherClaims, Outcome, OutputType
+from shared.process.budget import Budget
 from shared.process.errors import StopService
 from shared.process.metrics import Metrics
 from shared.runtime.record import Record
@@ -26,9 +27,6 @@ _log = structlog.get_logger()
 
 JUDGING_PARTITION = 0
 """The process that holds this partition judges."""
-
-CLAIMS_AT_ONCE = 2_000
-"""Claims kept before they are written: some 1 MB. A batch of records with 500 claims each has 250,000."""
 
 
 class PublisherHandler:
@@ -45,6 +43,7 @@ class PublisherHandler:
         markers: MarkerReader,
         progress: ProgressStore,
         metrics: Metrics,
+        budget: Budget,
     ) -> None:
         self._roll = roll
         self._editions = editions
@@ -52,6 +51,7 @@ class PublisherHandler:
         self._markers = markers
         self._progress = progress
         self._metrics = metrics
+        self._budget = budget
 
     async def assigned(self, committed: Mapping[int, int | None]) -> Mapping[int, int]:
         """Start at the stored progress."""
@@ -80,7 +80,7 @@ class PublisherHandler:
                 continue
             content = read(record)
             claims.update(_claims(content))
-            if len(claims) >= CLAIMS_AT_ONCE:
+            if len(claims) >= self._budget.claims:  # a batch of records with 500 each has 250,000
                 await self._roll.add_claims(claims)
                 claims.clear()
             if isinstance(content, Checked):

@@ -34,8 +34,6 @@ from shared.runtime.outputs import Outputs
 from shared.runtime.record import Output
 from shared.store.progress import ProgressStore
 
-LISTS_AT_ONCE = 50
-
 _log = structlog.get_logger()
 
 
@@ -163,11 +161,13 @@ class Publication:
         edition = attempt.edition
         for code, province in provinces.items():
             outputs: list[Output] = []
+            size = 0
             async for station, value in self._editions.values(attempt, code):
                 outputs.append(list_output(edition, station, code, value, self._settings.kafka.partitions))
-                if len(outputs) == LISTS_AT_ONCE:
+                size += len(value)
+                if size >= self._settings.limits.budget.outputs_bytes:
                     await self._send_if_ours(attempt, outputs)
-                    outputs = []
+                    outputs, size = [], 0
             await self._send_if_ours(attempt, outputs)
             self._metrics.lists_published.inc(province.stations)
             await self._send_if_ours(attempt, [manifest_output(edition, code, province.value)])

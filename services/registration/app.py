@@ -60,6 +60,7 @@ def create_app(settings: Settings, group: str = GROUP) -> Service:
             references=references,
             holdings=holdings,
             metrics=metrics,
+            budget=settings.limits.budget,
         ),
     )
     key = marker_key_of(settings.marker)
@@ -80,6 +81,7 @@ def create_app(settings: Settings, group: str = GROUP) -> Service:
         receipts,
         lambda: read_topic(settings, Topic.RECEIPTS, settings.kafka.partitions, f"{SERVICE}-receipts-read"),
         metrics,
+        settings.limits.budget,
     )
     actor = Actor(settings.marker.officer, key, SERVICE, settings.runtime.group_instance_id)
     return Service(

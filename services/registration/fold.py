@@ -12,17 +12,13 @@ Position = tuple[int, int]
 """Partition and offset."""
 
 
-SUBJECTS_AT_ONCE = 128
-"""Registrations and capture batches whose histories are read at once: of 200 versions, with the longest ids
-and sources, one takes 0.5 MB."""
-
-
-def slices(events: Iterable[Incoming]) -> list[list[Incoming]]:
-    """The events in slices of few subjects, all of a subject in one slice and in their order."""
+def slices(events: Iterable[Incoming], subjects: int) -> list[list[Incoming]]:
+    """The events in slices of at most so many subjects (registrations and capture batches), all of a subject
+    in one slice and in their order."""
     slice_of: dict[str | None, int] = {None: 0}
     found: list[list[Incoming]] = []
     for event in events:
-        at = slice_of.setdefault(event.registration_id or event.batch_id, len(slice_of) // SUBJECTS_AT_ONCE)
+        at = slice_of.setdefault(event.registration_id or event.batch_id, len(slice_of) // subjects)
         found += [[] for _ in range(at + 1 - len(found))]
         found[at].append(event)
     return found

@@ -18,6 +18,7 @@ from shared.commands.marker_reader import MarkerReader
 from shared.commands.markers import passed_marker
 from shared.contracts.events import Marker
 from shared.contracts.topics import Topic
+from shared.process.budget import Budget
 from shared.process.errors import NotYet
 from shared.process.metrics import Metrics
 from shared.runtime.dead_letters import dead_letter
@@ -44,6 +45,7 @@ class Parts:
     references: References
     holdings: Holdings
     metrics: Metrics
+    budget: Budget
 
 
 class RegistrationHandler:
@@ -102,7 +104,7 @@ class RegistrationHandler:
         events = [each for _, each in read_records if isinstance(each, Incoming) and not each.is_marker]
         judgements: dict[Position, Judgement] = {}
         senders: dict[Position, Sender] = {}
-        for some in slices(events):
+        for some in slices(events, self._parts.budget.registrations):
             fold = BatchFold(
                 self._register,
                 some,
@@ -151,7 +153,11 @@ class RegistrationHandler:
             if each.incoming is not None and isinstance(each.result, Judgement):
                 sent = held[each.record.partition].was_sent(each.record.offset)
                 changes.note(each.incoming, each.result, proven=each.proven, new=not sent)
-        await store.change_batches(changes.by_id, lambda name: self._build.closes_in(name.encode()))
+        await store.change_batches(
+            changes.by_id,
+            lambda name: self._build.closes_in(name.encode()),
+            self._parts.budget.capture_batches,
+        )
         documents = (outcome_document(each) for each in settled)
         await store.save_outcomes([document for document in documents if document is not None])
         await store.end_epochs(

@@ -12,6 +12,7 @@ from services.registration.holdings import Holdings
 from services.registration.outputs import OutputBuilder
 from services.registration.rebuild import Rebuild
 from services.registration.store import Store
+from shared.process.budget import Budget
 from shared.process.logging import describe
 from shared.process.metrics import Metrics
 from shared.runtime.outages import is_outage
@@ -23,8 +24,6 @@ LOOK_EVERY_S = 1.0
 """A batch has at most one receipt in this time, however often it changes."""
 COUNT_EVERY_S = 30.0
 """How often incomplete batches are counted: nobody acts on them within seconds."""
-_AT_ONCE = 32
-"""Batches whose receipts are made at once: a full one is 1.4 MB in the store."""
 
 ReadReceipts = Callable[[], AsyncIterator[Record]]
 """Reads the whole topic of receipts as it is now."""
@@ -51,6 +50,7 @@ class ReceiptSender:
         outputs: Outputs,
         read_receipts: ReadReceipts,
         metrics: Metrics,
+        budget: Budget,
     ) -> None:
         self._store = store
         self._progress = progress
@@ -60,6 +60,7 @@ class ReceiptSender:
         self._outputs = outputs
         self._read_receipts = read_receipts
         self._metrics = metrics
+        self._budget = budget
         self._count_again = 0.0
         self._log = structlog.get_logger()
 
@@ -94,7 +95,7 @@ class ReceiptSender:
             return
         last: Mapping[bytes, bytes] | None = None
         after = ""
-        while batches := await self._store.owed(held, after, _AT_ONCE):
+        while batches := await self._store.owed(held, after, self._budget.capture_batches):
             after = batches[-1].id
             await self._progress.check(held)
             if last is None and any(batch.owed == "check" for batch in batches):

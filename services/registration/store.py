@@ -17,9 +17,6 @@ BATCHES = "capture_batches"
 EPOCHS = "epochs"
 
 _MOST_TRIES = 20
-BATCHES_AT_ONCE = 64
-"""Capture batches that are read at once: a full one has 0.7 MB of arrivals, 0.1 MB of sequences, and closes
-of up to 0.5 MB."""
 
 
 class Store:
@@ -96,15 +93,15 @@ class Store:
         return found
 
     async def change_batches(
-        self, changes: Mapping[str, BatchChange], partition_of: Callable[[str], int]
+        self, changes: Mapping[str, BatchChange], partition_of: Callable[[str], int], at_once: int
     ) -> None:
-        """Add to capture batches (batch id → change); repeating it is harmless.
+        """Add to capture batches (batch id → change), `at_once` of them at a time; repeating it is harmless.
 
         Raises NotYet if others keep changing the same ones.
         """
         ids = list(changes)
-        for at in range(0, len(ids), BATCHES_AT_ONCE):
-            left = ids[at : at + BATCHES_AT_ONCE]
+        for at in range(0, len(ids), at_once):
+            left = ids[at : at + at_once]
             for _ in range(_MOST_TRIES):
                 batches = {each: Batch(each, partition_of(each)) for each in left}
                 for document in await self._mongo.find_by_ids(BATCHES, left):

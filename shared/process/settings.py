@@ -23,6 +23,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from shared.contracts.topics import MESSAGE_LIMIT, RETENTION_DAYS
+from shared.process.budget import DEFAULT_BATCH_BYTES, Budget
 from shared.process.setting_errors import HASH, IDENTIFIER, SERVERS, in_words
 
 Identifier = Annotated[str, StringConstraints(pattern=IDENTIFIER)]
@@ -122,10 +123,15 @@ class LimitSettings(_Group):
     """Largest record on a topic, in bytes; twice that for dead letters, 4 times for lists, 8 times for
     manifests. Not less than the default, into which all that is sent fits. An event may
     have 64 KiB, whatever is set here."""
-    batch_bytes: int = Field(default=16 * 1024 * 1024, ge=1024 * 1024)
+    batch_bytes: int = Field(default=DEFAULT_BATCH_BYTES, ge=1024 * 1024)
     """Bytes that a service reads, and sends, at once: a batch of records ends at it (with one larger record
     at most), a fetch asks for no more, and outputs are sent so many bytes at a time, each with its own
-    time-out."""
+    time-out. What is made in between follows from it, too: a service holds at most six times as much."""
+
+    @property
+    def budget(self) -> Budget:
+        """What a batch may hold at once."""
+        return Budget(self.batch_bytes)
 
 
 class RuntimeSettings(_Group):

@@ -82,8 +82,8 @@ def reader_options(settings: Settings) -> dict[str, Any]:
     return {
         "auto_offset_reset": "earliest",
         "isolation_level": "read_uncommitted",
-        "fetch_max_bytes": settings.limits.batch_bytes,
-        "max_partition_fetch_bytes": settings.limits.batch_bytes // 8,
+        "fetch_max_bytes": settings.limits.budget.read_bytes,
+        "max_partition_fetch_bytes": settings.limits.budget.fetched_bytes,
         "fetch_max_wait_ms": 500,
     }
 

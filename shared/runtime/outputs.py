@@ -58,7 +58,7 @@ class Outputs:
 
         Raises `TransientError` if any was not, and `StopService` if it never can be: too large, or forbidden.
         """
-        for part in in_parts(outputs, self._settings.limits.batch_bytes):
+        for part in in_parts(outputs, self._settings.limits.budget.sent_bytes):
             await self._send(part)
 
     async def _send(self, outputs: Sequence[Output]) -> None:

@@ -22,6 +22,7 @@ from services.registration.store import Store
 from shared.commands.marker_reader import MarkerReader
 from shared.contracts.events import EventType as Type
 from shared.contracts.topics import Topic
+from shared.process.budget import Budget
 from shared.process.errors import TransientError
 from shared.process.metrics import Metrics
 from shared.process.settings import MongoSettings
@@ -70,6 +71,7 @@ class Fakes:
             references=cast(Any, self),
             holdings=self.holdings,
             metrics=self.metrics,
+            budget=Budget(),
         )
         self.handler = RegistrationHandler(REGISTER, PARTITIONS, parts)
         self.sender = ReceiptSender(
@@ -81,6 +83,7 @@ class Fakes:
             cast(Any, self),
             self.read_receipts,
             self.metrics,
+            Budget(),
         )
 
     async def committed(self) -> dict[int, int]:

@@ -10,6 +10,7 @@ from services.dedup.store import CONFLICTS, ConflictStore
 from shared.commands.feed import CommandFeed
 from shared.commands.state import Decision, DecisionChange, State
 from shared.contracts.identity import VersionId, claim_id
+from shared.process.budget import Budget
 from shared.process.metrics import Metrics
 from tests.kit.memory_mongo import MemoryMongo
 
@@ -73,6 +74,7 @@ class Process:
             cast(IndexFeed, self),
             cast(CommandFeed, self),
             Metrics("dedup"),
+            Budget(),
         )
 
     # In the place of both feeds

@@ -18,6 +18,7 @@ from shared.commands.state import State
 from shared.contracts.identity import VersionId
 from shared.contracts.outputs import Checked
 from shared.contracts.topics import Topic
+from shared.process.budget import Budget
 from shared.process.errors import TransientError
 from shared.process.metrics import Metrics
 from shared.runtime.outputs import Outputs
@@ -102,14 +103,17 @@ async def _first_records(partitions: Iterable[int]) -> Mapping[int, str | None]:
 class Worker:
     """A process: what it has read is its own, topics and store are everybody's."""
 
-    def __init__(self, topics: Topics, mongo: MemoryMongo) -> None:
+    def __init__(self, topics: Topics, mongo: MemoryMongo, budget: Budget | None = None) -> None:
+        budget = budget or Budget()
         ledger, metrics = Ledger(), Metrics("dedup")
         self.feed = Feed(topics, ledger)
         self.progress = ProgressStore(mongo.as_mongo(), "dedup", Topic.ACCEPTED.value, _first_records)
         feed, commands = cast(IndexFeed, self.feed), cast(CommandFeed, self.feed)
-        keeper = ConflictKeeper(ConflictStore(mongo.as_mongo()), ledger, feed, commands, metrics)
+        keeper = ConflictKeeper(ConflictStore(mongo.as_mongo()), ledger, feed, commands, metrics, budget)
         markers = MarkerReader(commands, MemoryFiles(COMMANDS.files))
-        self.handler = DedupHandler(feed, keeper, markers, self.progress, cast(Outputs, topics), metrics)
+        self.handler = DedupHandler(
+            feed, keeper, markers, self.progress, cast(Outputs, topics), metrics, budget
+        )
 
     async def positions(self) -> Mapping[int, int]:
         """The stored progress of both partitions."""

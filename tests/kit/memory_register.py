@@ -38,6 +38,7 @@ from shared.contracts.identity import canonical
 from shared.contracts.outputs import OutputType
 from shared.contracts.topics import Topic
 from shared.crypto import signing
+from shared.process.budget import Budget
 from shared.process.errors import TransientError
 from shared.process.metrics import Metrics
 from shared.process.settings import KafkaSettings, Settings
@@ -213,6 +214,7 @@ class MemoryRegister:
             references=References(commands, self._files, metrics),
             holdings=Holdings(),
             metrics=metrics,
+            budget=Budget(),
         )
         sender = ReceiptSender(
             parts.store,
@@ -223,6 +225,7 @@ class MemoryRegister:
             parts.outputs,
             self._receipts,
             metrics,
+            parts.budget,
         )
         return RegistrationHandler(self._settings.register, PARTITIONS, parts), sender
 
@@ -277,7 +280,7 @@ class MemoryRegister:
             self._finaliser(feed, key, roll, progress, editions) for key in self.history.signing_keys
         ]
         markers = MarkerReader(cast(CommandFeed, feed), self._files)
-        handler = PublisherHandler(roll, editions, finalisers[0], markers, progress, metrics)
+        handler = PublisherHandler(roll, editions, finalisers[0], markers, progress, metrics, Budget())
         topic = [self._checked(number) for number in range(PARTITIONS)]
         positions = dict(await handler.assigned(dict.fromkeys(range(PARTITIONS))))
         while _left(topic, positions) or not feed.at_end:

@@ -14,6 +14,7 @@ from services.publisher.verdicts import VerdictStore
 from shared.commands.feed import CommandFeed
 from shared.commands.marker_reader import MarkerReader
 from shared.contracts.topics import Topic
+from shared.process.budget import Budget
 from shared.process.metrics import Metrics
 from shared.process.settings import KafkaSettings, Settings
 from shared.runtime.outputs import Outputs
@@ -85,9 +86,8 @@ class Desk:
         mongo = self.mongo.as_mongo()
         markers = MarkerReader(cast(CommandFeed, self.feed()), MemoryFiles(self.commands.files))
         progress = ProgressStore(mongo, "publisher", Topic.CHECKED.value, _no_first_records)
-        return PublisherHandler(
-            roll or RollStore(mongo), self.editions, self.finaliser(), markers, progress, Metrics("publisher")
-        )
+        roll, metrics = roll or RollStore(mongo), Metrics("publisher")
+        return PublisherHandler(roll, self.editions, self.finaliser(), markers, progress, metrics, Budget())
 
     async def read(self, *records: Record, roll: RollStore | None = None) -> None:
         """As the consumer does that begins where the store is."""

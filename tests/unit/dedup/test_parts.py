@@ -9,11 +9,10 @@ from typing import Any
 import pytest
 
 from services.dedup import handler as dedup_handler
-from services.dedup.handler import SENT_BYTES
-from services.dedup.keeper import CHUNK
 from services.dedup.store import CONFLICTS
 from shared.contracts.events import EventType
 from shared.contracts.outputs import MOST_CLAIMS, OutputType
+from shared.process.budget import CLAIM_BYTES, Budget
 from shared.process.errors import TransientError
 from shared.runtime.record import Output, Record
 from tests.kit.accepted import accepted, voter
@@ -47,8 +46,8 @@ def topics(crowd: Topics) -> Iterator[Topics]:
     yield made
 
 
-async def worker_of(topics: Topics, mongo: MemoryMongo | None = None) -> Worker:
-    worker = Worker(topics, mongo or MemoryMongo())
+async def worker_of(topics: Topics, mongo: MemoryMongo | None = None, budget: Budget | None = None) -> Worker:
+    worker = Worker(topics, mongo or MemoryMongo(), budget)
     await worker.handler.assigned({0: None, 1: None})
     return worker
 
@@ -140,7 +139,7 @@ async def test_what_is_left_of_a_batch_comes_again_and_in_the_end_all_is_settled
 async def test_outputs_and_conflicts_are_written_in_bounded_pieces(
     topics: Topics, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dedup_handler, "SENT_BYTES", 300_000)
+    budget = Budget(8 * 300_000)
     mongo = MemoryMongo()
     writes: list[int] = []
     write = mongo.write
@@ -150,13 +149,34 @@ async def test_outputs_and_conflicts_are_written_in_bounded_pieces(
         return await write(collection, documents)
 
     monkeypatch.setattr(mongo, "write", noted)
-    worker = await worker_of(topics, mongo)
+    worker = await worker_of(topics, mongo, budget)
     await worker.handler.handle(topics.records[:2])
-    assert max(writes) <= CHUNK
+    assert max(writes) <= budget.conflicts
     sizes = [[len(output.value or b"") for output in outputs] for outputs in topics.rounds]
     assert len(sizes) > 2
-    assert all(sum(each[:-1]) < 300_000 for each in sizes)
-    assert SENT_BYTES > MOST_CLAIMS * 700  # a record is smaller than a piece
+    assert all(sum(each[:-1]) < budget.outputs_bytes for each in sizes)
+    assert Budget().outputs_bytes > MOST_CLAIMS * 700  # a record is smaller than a piece
+
+
+async def test_a_part_ends_with_the_record_that_brings_it_to_the_claims_of_the_budget(
+    topics: Topics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dedup_handler, "PART_SECONDS", 600.0)
+    for claims, parts in ((CROWD - 1, 4), (2 * (CROWD - 1), 2), (9 * CROWD, 1)):
+        again = Topics()
+        again.records = list(topics.records)
+        worker = await worker_of(again, budget=Budget(2 * claims * CLAIM_BYTES))
+        stored = 0
+        store = worker.progress.store
+
+        async def noted(*positions: Any, store: Any = store) -> None:
+            nonlocal stored
+            stored += 1
+            await store(*positions)
+
+        monkeypatch.setattr(worker.progress, "store", noted)
+        assert not await worker.handler.handle(again.records[:4])
+        assert stored == parts
 
 
 async def test_a_crowd_never_holds_the_event_loop(topics: Topics, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from services.publisher.editions import EditionStore
 from services.publisher.finalise import Finaliser
-from services.publisher.handler import CLAIMS_AT_ONCE, PublisherHandler
+from services.publisher.handler import PublisherHandler
 from services.publisher.store import CLAIMS, EPOCHS, ROLL, RollStore
 from shared.commands.marker_reader import MarkerReader
 from shared.commands.markers import passed_marker
@@ -15,6 +15,7 @@ from shared.contracts.events import Marker
 from shared.contracts.identity import claim_id
 from shared.contracts.outputs import MOST_CLAIMS
 from shared.contracts.topics import Topic
+from shared.process.budget import Budget
 from shared.process.errors import StopService
 from shared.process.metrics import Metrics
 from shared.runtime.record import Output, Record
@@ -25,6 +26,8 @@ from tests.kit.memory_mongo import MemoryMongo
 
 LOG = CommandLog().found().adopt_all()
 LOG.cut_off(1)
+
+BUDGET = Budget()
 
 
 class Desk:
@@ -50,6 +53,7 @@ class Desk:
             cast(MarkerReader, _EveryMarker()),
             progress,
             Metrics("publisher"),
+            BUDGET,
         )
 
     async def read(self, *outputs: Output) -> None:
@@ -114,7 +118,7 @@ async def test_a_flood_of_claims_is_written_in_pieces_all_before_the_end_of_the_
     await desk.read(*records, passed_marker(LOG.marker(1, 0), Topic.CHECKED))
     assert len(desk.claims()) == len(others)
     sizes = [size for collection, size in desk.written if collection == CLAIMS]
-    assert max(sizes) < CLAIMS_AT_ONCE + MOST_CLAIMS
+    assert max(sizes) < BUDGET.claims + MOST_CLAIMS
     order = [collection for collection, _ in desk.written if collection in (CLAIMS, EPOCHS)]
     assert order == [CLAIMS] * len(sizes) + [EPOCHS]
 

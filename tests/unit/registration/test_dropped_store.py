@@ -14,6 +14,7 @@ from shared.commands.feed import CommandFeed
 from shared.commands.marker_reader import MarkerReader
 from shared.contracts.events import EventType
 from shared.contracts.topics import Topic
+from shared.process.budget import Budget
 from shared.process.errors import StoreRolledBack
 from shared.process.metrics import Metrics
 from shared.reference.files import ReferenceStore
@@ -96,6 +97,7 @@ def handler_on(
             references=cast(References, _References()),
             holdings=Holdings(),
             metrics=metrics,
+            budget=Budget(),
         ),
     )
 

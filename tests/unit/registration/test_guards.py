@@ -1,6 +1,6 @@
 """Each guard of the handler, and what would go wrong without it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
@@ -10,6 +10,7 @@ from services.registration.store import BATCHES, REGISTRATIONS
 from shared.commands.marker_reader import MarkerReader
 from shared.contracts.events import EventType, Marker
 from shared.contracts.topics import Topic
+from shared.process.budget import CAPTURE_BATCH_BYTES, Budget
 from shared.process.errors import NotYet, StoreRolledBack, TransientError
 from shared.runtime.record import Output, Record
 from tests.kit.memory_mongo import MemoryMongo
@@ -187,3 +188,39 @@ async def test_rejections_go_to_their_own_producer_and_progress_waits_for_it() -
     assert [each["next_offset"] for each in mongo.dump()["progress"]] == [2]
     assert [each.topic for each in rejections.sent] == [Topic.REJECTED]
     assert {each.topic for each in outputs.sent} == {Topic.ACCEPTED}
+
+
+class CountingMongo(MemoryMongo):
+    """Notes how many documents are asked for at a time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: dict[str, list[int]] = {}
+
+    async def find_by_ids(
+        self, collection: str, ids: Iterable[str], projection: Any = None
+    ) -> list[dict[str, Any]]:
+        wanted = list(ids)
+        if projection is None:
+            self.asked.setdefault(collection, []).append(len(wanted))
+        return await super().find_by_ids(collection, wanted, projection)
+
+
+async def test_no_more_histories_and_capture_batches_are_read_at_once_than_the_budget_has_room_for() -> None:
+    """A hostile batch names one of the largest registrations and capture batches with each event."""
+    mongo = CountingMongo()
+    handler = handler_on(mongo, MemoryOutputs())
+    handler._parts = replace(handler._parts, budget=Budget(2 * CAPTURE_BATCH_BYTES))
+    data = [
+        {
+            "registration_id": f"R-{number}",
+            "capture__batch": f"B-{number}",
+            "residence__village_code": "01020304",
+        }
+        for number in range(60)
+    ]
+    records = [event(EventType.REGISTERED, registration(**each), event_id="e-1") for each in data]
+    await handler.assigned(dict.fromkeys(range(4)))
+    await handler.handle([replace(each, offset=at) for at, each in enumerate(records)])
+    assert (max(mongo.asked[REGISTRATIONS]), max(mongo.asked[BATCHES])) == (24, 8)
+    assert (sum(mongo.asked[REGISTRATIONS]), sum(mongo.asked[BATCHES])) == (60, 60)

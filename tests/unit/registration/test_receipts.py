@@ -9,7 +9,6 @@ from typing import Any, cast
 
 import pytest
 
-from services.registration import receipts
 from services.registration.handler import RegistrationHandler
 from services.registration.outputs import OutputBuilder
 from services.registration.receipts import ReceiptSender
@@ -17,6 +16,7 @@ from services.registration.store import BATCHES
 from shared.contracts.events import EventType
 from shared.contracts.identity import arrival_hash, batch_content
 from shared.contracts.topics import Topic, partition_for
+from shared.process.budget import CAPTURE_BATCH_BYTES, Budget
 from shared.process.errors import NotYet, StoreRolledBack, TransientError
 from shared.runtime.outputs import Outputs
 from shared.runtime.record import Output, Record
@@ -90,6 +90,7 @@ def process_on(
         cast(Outputs, outputs),
         outputs.read,
         parts.metrics,
+        parts.budget,
     )
     return Process(handler, sender)
 
@@ -227,12 +228,11 @@ async def test_a_batch_that_is_closed_150_times_has_one_small_receipt_a_look() -
     assert [each["count"] for each in outputs.receipts()] == [9_999, 3]
 
 
-async def test_more_batches_than_are_read_at_once_have_a_receipt_each(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(receipts, "_AT_ONCE", 3)
+async def test_more_batches_than_are_read_at_once_have_a_receipt_each() -> None:
     closes = [closing(each, batch=f"B-{each}") for each in range(10)]
     _, outputs, process = await one_process(*closes)
+    process.sender._budget = Budget(CAPTURE_BATCH_BYTES)
+    assert process.sender._budget.capture_batches == 4
     await process.sender.send_owed()
     assert sorted(each["batch"] for each in outputs.receipts()) == sorted(f"B-{each}" for each in range(10))
     assert process.handler._parts.metrics.receipts_owed._value.get() == 0
