@@ -14,7 +14,7 @@ from shared.contracts.topics import Topic
 from shared.crypto import signing
 from shared.process.errors import TransientError
 from shared.process.settings import Settings
-from shared.runtime.clients import connection_options, reader_options
+from shared.runtime.clients import connection_options, reader_options, topics_missing
 from shared.runtime.outages import is_outage
 from shared.runtime.tolerant import TolerantConsumer
 
@@ -70,7 +70,7 @@ class ManifestTopic:
             # A consumer may stay silent for ever (aiokafka #1154); nobody would be judged after that.
             async with asyncio.timeout(READ_SECONDS):
                 await consumer.start()
-                if Topic.MANIFESTS.value not in await consumer.topics():
+                if await topics_missing(consumer._client, [Topic.MANIFESTS.value]):
                     raise TransientError(f"{Topic.MANIFESTS.value} does not exist")
                 consumer.assign([partition])
                 end = (await consumer.end_offsets([partition]))[partition]

@@ -148,7 +148,8 @@ async def require_topic(client: AIOKafkaClient, topic: str) -> None:
 async def topics_missing(client: AIOKafkaClient, topics: Collection[str]) -> list[str]:
     """Which of `topics` do not exist, asked without naming them: naming one may make the broker create it.
 
-    Raises `KafkaConnectionError` if no broker answers.
+    Raises `KafkaConnectionError` if no broker answers, or one that has just come back names no broker yet. Of
+    a consumer's own `topics()` that would be a bare `KafkaError`, which counts as no outage.
     """
     try:
         existing = (await client.fetch_all_metadata()).topics(exclude_internal_topics=False)

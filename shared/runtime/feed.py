@@ -13,7 +13,7 @@ from shared.process.health import Health
 from shared.process.metrics import Metrics
 from shared.process.settings import Settings
 from shared.runtime.cancellation import close, only_ours
-from shared.runtime.clients import connection_options, make_reader, reader_options
+from shared.runtime.clients import connection_options, make_reader, reader_options, topics_missing
 from shared.runtime.outages import is_outage
 from shared.runtime.record import Record
 from shared.runtime.tolerant import TolerantConsumer
@@ -180,7 +180,7 @@ class TopicFeed:
             async with asyncio.timeout(3 * self._settings.kafka.request_timeout_ms / 1000):
                 await consumer.start()
                 await probe.start()
-                if self._topic not in await consumer.topics():
+                if await topics_missing(consumer._client, [self._topic]):
                     raise TransientError(f"{self._topic} does not exist")
                 consumer.assign(list(self._next))
                 await self._require_same_topic(consumer)

@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import KafkaError
 
 from shared.process.metrics import Metrics
 from shared.runtime import feed as feeds
@@ -52,6 +54,30 @@ async def test_the_lag_of_a_feed_counts_what_it_has_fetched_and_not_taken(engine
             file.set()
             await until(lambda: len(taken) == 10)
             await until(lambda: lag() == 0)
+
+
+async def test_a_broker_that_has_come_back_and_names_no_broker_yet_is_waited_for(
+    engines: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetch_all_metadata, asked, taken = AIOKafkaClient.fetch_all_metadata, list[str](), list[bytes | None]()
+
+    async def told_late(client: AIOKafkaClient) -> Any:
+        asked.append(client._client_id)
+        if len(asked) == 1:
+            raise KafkaError("Unable to get cluster metadata over all known brokers")
+        return await fetch_all_metadata(client)
+
+    async def take(record: Record) -> None:
+        taken.append(record.value)
+
+    monkeypatch.setattr(AIOKafkaClient, "fetch_all_metadata", told_late)
+    settings = quick_settings(engines.bootstrap_servers, engines.mongo_uri)
+    async with fresh_topic(engines.bootstrap_servers) as topic:
+        await send(topic, 0, 3)
+        asked.clear()
+        async with following(TopicFeed(settings, "index", topic.name, 1, take)):
+            await until(lambda: len(taken) == 3)
+    assert len(asked) == 2
 
 
 async def test_a_consumer_that_falls_silent_is_replaced_and_nothing_is_lost_or_taken_twice(

@@ -136,13 +136,17 @@ class Consumer:
     def __init__(self, **_options: Any) -> None:
         type(self).made += 1
         self._refused = type(self).made < 4
+        self._client = self
         self._left = [Record("t", 0, 0, 0, None, b"command", ())]
 
     async def start(self) -> None:
         if type(self).made < 2:
             raise ConnectionError
 
-    async def topics(self) -> set[str]:
+    async def fetch_all_metadata(self) -> Consumer:
+        return self
+
+    def topics(self, **_options: Any) -> set[str]:
         return {"t"}
 
     def assign(self, _partitions: Any) -> None: ...
