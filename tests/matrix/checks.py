@@ -170,6 +170,7 @@ _SOURCE_OF: Mapping[Topic, Callable[[Record], Any]] = {
     Topic.REJECTED: _told_source,
     Topic.CHECKED: _told_source,
     Topic.DEAD_LETTERS: _letter_source,
+    Topic.LISTS: lambda record: record.key,
 }
 
 

@@ -95,9 +95,9 @@ class Officers:
         self.finalised.append(command)
         return command
 
-    async def adopt_signing_key(self, sha256: str, version: str) -> SignedCommand:
+    async def adopt_signing_key(self, sha256: str, version: str, *, lost: bool) -> SignedCommand:
         """Put another signing key in force."""
-        data = {"kind": "signing_key", "version": version, "sha256": sha256}
+        data = {"kind": "signing_key", "version": version, "sha256": sha256, "lost": lost}
         [command] = await self.together("administrator", CommandType.ADOPTED, [data], "rotation")
         return command
 

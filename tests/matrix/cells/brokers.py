@@ -53,10 +53,12 @@ async def broker_kill(run: Run) -> None:
 
 
 async def _kill(run: Run, node: Node) -> None:
+    """Work goes on without the broker, and again when it is back."""
+    run.note(f"kill -9 {node.name}")
     async with run.fault():
-        run.note(f"kill -9 {node.name}")
         await node.kill()
-        await run.pause(2, 8)
+    await run.pause(0, 6)
+    async with run.fault():
         await node.start()
 
 

@@ -97,7 +97,7 @@ async def replay(run: Run) -> None:
         for name in names:
             await run.processes.stop(*name)
         await _put(run, {})
-        await asyncio.gather(*(run.processes.start(*name) for name in names))
+        await asyncio.gather(*(run.processes.start(*name, ready=False) for name in names))
 
 
 @cell(
