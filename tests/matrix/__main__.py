@@ -19,6 +19,7 @@ from tests.matrix import report, results
 from tests.matrix.cells import CELLS, Cell
 from tests.matrix.play import play
 from tests.matrix.tree import Tree, tree
+from tests.matrix.world import given
 
 FOLDER = engines.ROOT / ".rollstream/matrix"
 RUN_SECONDS = 600.0
@@ -33,7 +34,7 @@ def main() -> int:
         print(json.dumps(asyncio.run(play(CELLS[name], int(seed), FOLDER / f"{name}-{seed}"))))  # noqa: T201
         return 0
     if arguments.write:
-        report.write(results.read(arguments.results), tree())
+        report.write(results.read(arguments.results))
         return 0
     try:
         chosen = _chosen(arguments)
@@ -53,7 +54,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--short", action="store_true", help="the cheap cells only")
     parser.add_argument("--jobs", type=int, default=2, help="runs side by side")
     parser.add_argument("--results", type=Path, default=FOLDER / "results.jsonl", help="where results go")
-    parser.add_argument("--write", action="store_true", help="write docs/reliability.md of the results")
+    parser.add_argument("--write", action="store_true", help="write docs/reliability.md of the last results")
     parser.add_argument("--one", nargs=2, metavar=("CELL", "SEED"), help="one run; prints its result")
     return parser.parse_args()
 
@@ -62,11 +63,19 @@ def _chosen(arguments: argparse.Namespace) -> list[Cell]:
     names = [name for name in arguments.cells.split(",") if name] or list(CELLS)
     if unknown := [name for name in names if name not in CELLS]:
         raise EngineFailed(f"no cell {unknown[0]}; there are: {', '.join(CELLS)}")
-    return [CELLS[name] for name in names if CELLS[name].cheap or not arguments.short]
+    chosen = [CELLS[name] for name in names if CELLS[name].cheap or not arguments.short]
+    if given() is None:
+        return chosen
+    passed_over = [cell.name for cell in chosen if cell.own_servers]
+    print(f"not on servers that someone else runs: {', '.join(passed_over)}", file=sys.stderr)  # noqa: T201
+    arguments.jobs = 1  # the topics have fixed names
+    return [cell for cell in chosen if not cell.own_servers]
 
 
 def _require_engines(chosen: Sequence[Cell]) -> None:
     """Name the programs that are missing; get the engines where only they are."""
+    if given() is not None:
+        return
     needed = ["java"]
     if not engines.present():
         needed += ["mvn", "cargo", "cmake"]

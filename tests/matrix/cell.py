@@ -45,6 +45,11 @@ class Cell:
     topics: Mapping[str, Mapping[int, list[int]]] = field(default_factory=dict)
     """Topic → partition → the brokers that hold it, where they are not spread over all."""
 
+    @property
+    def own_servers(self) -> bool:
+        """Whether it kills, cuts off or places servers, or sets their clock."""
+        return self.kills_servers or self.proxied or self.clock or self.brokers > 1
+
 
 CELLS: dict[str, Cell] = {}
 

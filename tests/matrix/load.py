@@ -45,8 +45,12 @@ class Load:
         self._lines = lines
         self._rate = rate
         self.acknowledged: list[tuple[int, int]] = []
-        self.sent_again = 0
+        self._burst = 0
         self.done = False
+
+    def burst(self, count: int) -> None:
+        """Send so many at once beside the others, so that services have a whole batch in their hands."""
+        self._burst += count
 
     def rush(self) -> None:
         """Send the rest as fast as the broker takes it."""
@@ -58,7 +62,8 @@ class Load:
         sender: RecordSender | None = None
         while at < len(self._lines):
             slow = self._rate < RUSH and len(self._lines) - at <= RESERVE
-            some = self._lines[at : at + max(1, int((TRICKLE if slow else self._rate) * TICK_S))]
+            count = max(1, int((TRICKLE if slow else self._rate) * TICK_S)) + self._burst
+            some, self._burst = self._lines[at : at + count], 0
             try:
                 if sender is None:
                     sender = await self._connected()
@@ -66,7 +71,6 @@ class Load:
                     futures = [await sender.send(to_record(line)) for line in some]
                     told = await asyncio.gather(*futures)
             except (KafkaError, TimeoutError, OSError):
-                self.sent_again += len(some)
                 await _close(sender)
                 sender = None
                 await asyncio.sleep(0.5)

@@ -10,7 +10,6 @@ from client.output import table
 from tests.kit import engines
 from tests.matrix import results
 from tests.matrix.cells import CELLS
-from tests.matrix.tree import Tree
 
 PAGE = engines.ROOT / "docs/reliability.md"
 KEPT = engines.ROOT / "docs/reliability.jsonl"
@@ -27,9 +26,9 @@ def show(found: Sequence[results.Result], names: Sequence[str]) -> None:
             sys.stdout.write(f"{again}  # {said}\n")
 
 
-def write(found: Sequence[results.Result], code: Tree) -> None:
-    """Write the page and the results that it rests on, of this code only."""
-    mine = results.newest(results.of_code(found, code.code))
+def write(found: Sequence[results.Result]) -> None:
+    """Write the page and the results that it rests on: those of the code that was tried last."""
+    mine = results.newest(results.of_code(found, found[-1]["code"]))
     kept = [json.dumps(results.small(each), sort_keys=True) for each in mine]
     KEPT.write_text("".join(f"{line}\n" for line in kept))
     PAGE.write_text(page(mine))

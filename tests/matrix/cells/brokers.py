@@ -36,7 +36,7 @@ async def broker_refuses(run: Run) -> None:
 
 @cell("broker-silent", "the broker accepts connections and never answers (SIGSTOP)", kills_servers=True)
 async def broker_silent(run: Run) -> None:
-    [node] = run.world.cluster.nodes
+    [node] = run.world.servers.cluster.nodes
     async with run.fault():
         node.freeze()
         await asyncio.sleep(AWAY_S + run.dice.uniform(0, 3))
@@ -45,7 +45,7 @@ async def broker_silent(run: Run) -> None:
 
 @cell("broker-kill", "kill -9 of the only broker, and its restart", kills_servers=True)
 async def broker_kill(run: Run) -> None:
-    [node] = run.world.cluster.nodes
+    [node] = run.world.servers.cluster.nodes
     async with run.fault():
         await node.kill()
         await run.pause(0, 4)
@@ -64,21 +64,21 @@ async def _kill(run: Run, node: Node) -> None:
 
 @cell("cluster-kill", "kill -9 of one broker of three, and its restart", brokers=3, kills_servers=True)
 async def cluster_kill(run: Run) -> None:
-    await _kill(run, run.dice.choice(run.world.cluster.nodes))
+    await _kill(run, run.dice.choice(run.world.servers.cluster.nodes))
 
 
 @cell(
     "cluster-leaders", "kill -9 of two brokers of three, one after the other", brokers=3, kills_servers=True
 )
 async def cluster_leaders(run: Run) -> None:
-    for node in run.dice.sample(list(run.world.cluster.nodes), 2):
+    for node in run.dice.sample(list(run.world.servers.cluster.nodes), 2):
         await _kill(run, node)
 
 
 @cell("cluster-rolling", "rolling restart of three brokers", brokers=3, kills_servers=True)
 async def cluster_rolling(run: Run) -> None:
     async with run.fault():
-        for node in run.dice.sample(list(run.world.cluster.nodes), 3):
+        for node in run.dice.sample(list(run.world.servers.cluster.nodes), 3):
             run.note(f"restart {node.name}")
             await node.stop()
             await node.start()
@@ -96,7 +96,7 @@ async def cluster_rolling(run: Run) -> None:
     },
 )
 async def leaderless(run: Run) -> None:
-    node = run.world.cluster.nodes[LONE - 1]
+    node = run.world.servers.cluster.nodes[LONE - 1]
     async with run.fault():
         await node.kill()
         await asyncio.sleep(AWAY_S + run.dice.uniform(0, 3))

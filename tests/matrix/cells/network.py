@@ -60,7 +60,7 @@ async def _half(run: Run, server: str) -> None:
     await _break(run, server, lambda proxy: proxy.drop(direction), f"what goes {direction} is lost")
 
 
-@cell("half-kafka", "half-open connections between a service and the broker", proxied=True, cheap=True)
+@cell("half-kafka", "half-open connections between a service and the broker", proxied=True)
 async def half_kafka(run: Run) -> None:
     await _half(run, "kafka")
 

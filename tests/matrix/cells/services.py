@@ -23,9 +23,16 @@ async def steady(run: Run) -> None:
         pass
 
 
+async def _busy(run: Run) -> None:
+    """Return when a burst is on its way through the services."""
+    run.load.burst(40)
+    await run.pause(0.1, 0.8)
+
+
 async def _kill(run: Run, service: str) -> None:
     for _ in range(run.dice.choice((1, 2, 3))):
         async with run.fault():
+            await _busy(run)
             number = run.some_process(service)
             run.note(f"kill -9 {service}-{number}")
             run.processes.kill(service, number)
@@ -42,14 +49,12 @@ async def kill_registration(run: Run) -> None:
     await _kill(run, "registration")
 
 
-@cell("kill-dedup", "kill -9 of a dedup process at random, up to 3 times", cheap=True, within_s=KILLED_S)
+@cell("kill-dedup", "kill -9 of a dedup process at random, up to 3 times", within_s=KILLED_S)
 async def kill_dedup(run: Run) -> None:
     await _kill(run, "dedup")
 
 
-@cell(
-    "kill-publisher", "kill -9 of a publisher process at random, up to 3 times", cheap=True, within_s=KILLED_S
-)
+@cell("kill-publisher", "kill -9 of a publisher process at random, up to 3 times", within_s=KILLED_S)
 async def kill_publisher(run: Run) -> None:
     await _kill(run, "publisher")
 
@@ -97,6 +102,7 @@ async def zombie(run: Run) -> None:
     run.note(f"{service}-{number} sleeps")
     frozen = run.processes.running[service, number]
     async with run.fault():
+        await _busy(run)
         frozen.hold()
         await asyncio.sleep(SLEEP_S + run.dice.uniform(0, 3))
         frozen.release()

@@ -26,9 +26,9 @@ FULL_S = 6.0
 async def store_kill(run: Run) -> None:
     for _ in range(run.dice.choice((1, 2))):
         async with run.fault():
-            await run.world.store.kill()
+            await run.world.servers.store.kill()
             await run.pause(0, 4)
-            await run.world.store.start()
+            await run.world.servers.store.start()
 
 
 @cell(
@@ -38,17 +38,17 @@ async def store_kill(run: Run) -> None:
 )
 async def store_silent(run: Run) -> None:
     async with run.fault():
-        run.world.store.freeze()
+        run.world.servers.store.freeze()
         await asyncio.sleep(AWAY_S + run.dice.uniform(0, 4))
-        run.world.store.thaw()
+        run.world.servers.store.thaw()
 
 
 @cell("store-away", "the store refuses connections for longer than max_poll_interval_ms", kills_servers=True)
 async def store_away(run: Run) -> None:
     async with run.fault():
-        await run.world.store.kill()
+        await run.world.servers.store.kill()
         await asyncio.sleep(AWAY_S + run.dice.uniform(0, 4))
-        await run.world.store.start()
+        await run.world.servers.store.start()
 
 
 async def _back_up(run: Run) -> dict[str, list[dict[str, Any]]]:
@@ -108,17 +108,17 @@ async def replay(run: Run) -> None:
     needs=frozenset({"mount"}),
 )
 async def disk_full(run: Run) -> None:
-    assert run.world.disk is not None
-    filler = run.world.disk / "filler"
+    assert run.world.servers.disk is not None
+    filler = run.world.servers.disk / "filler"
     async with run.fault():
         _fill(filler)
         await asyncio.sleep(FULL_S + run.dice.uniform(0, 4))
-        run.note("the store ended by itself" if not run.world.store.runs else "the store lived")
-        if run.world.store.runs:
-            await run.world.store.kill()
+        run.note("the store ended by itself" if not run.world.servers.store.runs else "the store lived")
+        if run.world.servers.store.runs:
+            await run.world.servers.store.kill()
         filler.unlink()
         try:
-            await run.world.store.start()
+            await run.world.servers.store.start()
         except EngineFailed as error:
             raise AssertionError(f"the store does not start again: {error}") from error
 
@@ -139,7 +139,6 @@ def _fill(filler: Path) -> None:
     "the wall clock of the services and the store is set forward and back by hours",
     clock=True,
     needs=frozenset({"cc"}),
-    cheap=True,
 )
 async def clock(run: Run) -> None:
     assert run.clock is not None
