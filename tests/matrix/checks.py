@@ -1,4 +1,4 @@
-"""Decides the invariants: what lies on the topics and in the store, against what the log means."""
+"""Decides the invariants: the audit of everything, and what only whoever sent the records can know."""
 
 from __future__ import annotations
 
@@ -6,183 +6,115 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from audit.compare import StoreDump, compare
-from audit.log import SeenClaim
-from audit.model import Result, replay
-from audit.readlog import Runs, read_register
-from audit.verifier import verify_list
-from demo.measure import read_all
+from client.audit import audit
+from demo.measure import read_all, stored_outcomes
 from matching.matcher import Matcher
-from matching.model import load_model
+from matching.model import default_model_bytes, load_model
 from services.dedup.records import AcceptedRecord, read
-from shared.contracts.identity import canonical
+from shared.contracts.outputs import OutputType
 from shared.contracts.topics import Topic
-from shared.crypto import signing
-from shared.process.settings import Settings, founding_officers
+from shared.process.settings import Settings
 from shared.runtime.record import Record
+from shared.store.mongo import Mongo
 
-MOST_ENTRIES = 750
+CLAIMING = (OutputType.CHECKED.encode(), OutputType.CLAIMS.encode())
+"""Types of the records that carry claims."""
 
 Place = tuple[int, int]
+Version = tuple[str, str]
+Pair = tuple[Version, Version]
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """`broken` are the invariants that do not hold, in words. `sent_again` are outputs beyond the first of
-    their source: records that a service read and settled more than once. `lists` were published."""
+    """`broken` are the invariants that do not hold, in words, `late` what should be there by now and is not.
+
+    `sent_again` are outputs beyond the first of their source: records that a service settled more than once.
+    """
 
     broken: list[str]
+    late: list[str]
     sent_again: int
-    lists: int
-    outcomes: Mapping[str, int]
+    counts: Mapping[str, int]
+
+    @property
+    def lists(self) -> int:
+        """Versions of rolls that were published."""
+        return self.counts["versions"]
 
 
-async def judged(
-    settings: Settings, register: Path, dump: StoreDump, acknowledged: Sequence[Place], runs: Runs
-) -> Verdict:
+async def judged(settings: Settings, mongo: Mongo, acknowledged: Sequence[Place]) -> Verdict:
     """Read everything, and decide."""
-    result, claims, broken = await folded(settings, register, dump, runs)
-    topics = {topic: await read_all(settings, topic) for topic in CHECKED_HERE}
-    broken += [*_lost(result, acknowledged)]
-    broken += [*_dead_letters(result, topics[Topic.DEAD_LETTERS])]
-    broken += [*_missed_pairs(topics[Topic.ACCEPTED], claims, _model(result, settings))]
-    broken += [*_conflicts(claims, dump)]
-    public_keys = [path.read_bytes() for path in (register / "keys").glob("signing*.pub.pem")]
-    broken += [*_lists(topics[Topic.LISTS], public_keys)]
-    sent_again = sum(_repeated(topics[topic], _SOURCE_OF[topic]) for topic in _SOURCE_OF)
-    outcomes = Counter(outcome.outcome for outcome in result.outcomes.values())
-    return Verdict(broken, sent_again, len(result.lists), dict(outcomes))
-
-
-async def folded(
-    settings: Settings, register: Path, dump: StoreDump, runs: Runs
-) -> tuple[Result, list[SeenClaim], list[str]]:
-    """What the log means by the fold, and every difference from it."""
-    log, claims, topics = await read_register(
-        settings.register, founding_officers(settings), settings.kafka.bootstrap_servers, runs
-    )
-    files = {path.name: path.read_bytes() for path in settings.reference_dir.iterdir() if path.is_file()}
-    keys = [
-        signing.load_private_key(path)
-        for path in (register / "keys").glob("signing*.pem")
-        if not path.name.endswith(".pub.pem")
+    report = await audit(settings)
+    outputs = {topic: await read_all(settings, topic) for topic in SOURCE_OF}
+    broken = [
+        *map(str, report.broken),
+        *lost(acknowledged, await stored_outcomes(mongo)),
+        *missed_pairs(outputs[Topic.ACCEPTED], outputs[Topic.CHECKED]),
     ]
-    result = replay(log, files, claims, keys)
-    return result, claims, compare(result, dump, topics)
+    sent_again = sum(repeated(outputs[topic], source) for topic, source in SOURCE_OF.items())
+    return Verdict(broken, list(map(str, report.not_yet)), sent_again, report.counts)
 
 
-CHECKED_HERE = (Topic.ACCEPTED, Topic.REJECTED, Topic.CHECKED, Topic.DEAD_LETTERS, Topic.LISTS)
-
-
-def _lost(result: Result, acknowledged: Sequence[Place]) -> Iterator[str]:
-    """What the broker acknowledged has one outcome, and the producer was told of no place twice."""
+def lost(acknowledged: Sequence[Place], stored: Mapping[Place, Sequence[object]]) -> Iterator[str]:
+    """What the broker acknowledged has an outcome, and the producer was told of no place twice."""
     for place, times in Counter(acknowledged).items():
         if times > 1:
-            yield f"place {place} was acknowledged {times} times"
-        if place not in result.outcomes:
+            yield f"event {place[0]}/{place[1]}: acknowledged {times} times"
+        if place not in stored:
             yield f"event {place[0]}/{place[1]}: acknowledged, and lost"
 
 
-def _dead_letters(result: Result, letters: Sequence[Record]) -> Iterator[str]:
-    """Each dead-lettered event has its letter, and nothing else has one."""
-    due = {place for place, each in result.outcomes.items() if each.outcome == "dead_lettered"}
-    sent = {_letter_source(letter) for letter in letters}
-    yield from (f"event {p}/{o}: dead-lettered, and no letter lies there" for p, o in sorted(due - sent))
-    yield from (f"event {p}/{o}: a letter, and should have none" for p, o in sorted(sent - due))
-
-
-def _missed_pairs(accepted: Sequence[Record], claims: Sequence[SeenClaim], model: bytes) -> Iterator[str]:
+def missed_pairs(accepted: Sequence[Record], checked: Sequence[Record]) -> Iterator[str]:
     """The claims are those of one matcher that has every version from the beginning."""
     contents = [read(record) for record in accepted]
     versions = [
         each.version for each in contents if isinstance(each, AcceptedRecord) and each.version is not None
     ]
-    matcher = Matcher(load_model(model))
+    matcher = Matcher(load_model(default_model_bytes()))
     due = {
         _pair((version.registration_id, version.digest), (claim.registration_id, claim.digest))
         for version, found in zip(versions, matcher.claims_of(versions), strict=True)
         for claim in found
     }
-    seen = {claim.pair for claim in claims}
-    yield from (f"pair {one[0]} {other[0]}: missed" for one, other in sorted(due - seen))
-    yield from (f"pair {one[0]} {other[0]}: claimed, and looks like nobody" for one, other in seen - due)
+    seen = {pair for record in checked for pair in _claimed(record)}
+    for (one, _), (other, _) in sorted(due - seen):
+        yield f"pair {one} {other}: missed"
+    for (one, _), (other, _) in sorted(seen - due):
+        yield f"pair {one} {other}: claimed, and looks like nobody"
 
 
-def _pair(one: tuple[str, str], other: tuple[str, str]) -> tuple[tuple[str, str], tuple[str, str]]:
+def _claimed(record: Record) -> Iterator[Pair]:
+    if dict(record.headers).get("ce_type") not in CLAIMING:
+        return
+    told = json.loads(record.value or b"")
+    for claim in told["claims"]:
+        other = (claim["other"]["registration_id"], claim["other"]["digest"])
+        yield _pair((told["registration_id"], told["digest"]), other)
+
+
+def _pair(one: Version, other: Version) -> Pair:
     return (one, other) if one < other else (other, one)
 
 
-def _conflicts(claims: Sequence[SeenClaim], dump: StoreDump) -> Iterator[str]:
-    """Each claim can be found by the officers."""
-    stored = {document["_id"] for document in dump.get("conflicts", ())}
-    for missing in sorted({claim.claim.claim_id for claim in claims} - stored):
-        yield f"claim {missing}: no conflict is stored"
-
-
-def _lists(records: Sequence[Record], public_keys: Sequence[bytes]) -> Iterator[str]:
-    """Each list verifies and holds at most 750; of one version nobody is on two."""
-    standing: dict[tuple[str, int], Counter[str]] = {}
-    seen: set[bytes] = set()
-    for record in records:
-        value = record.value or b""
-        if value in seen:
-            continue  # it was sent again
-        seen.add(value)
-        if not any(_verifies(value, key) for key in public_keys):
-            yield f"list {(record.key or b'').decode()}: does not verify"
-            continue
-        told = json.loads(value)
-        version = (told["list"]["roll"], told["list"]["version"])
-        entries = [each["registration_id"] for each in told["entries"]]
-        if len(entries) > MOST_ENTRIES:
-            yield f"list {(record.key or b'').decode()}: {len(entries)} entries"
-        standing.setdefault(version, Counter()).update(entries)
-    for version, names in standing.items():
-        for name, times in names.items():
-            if times > 1:
-                yield f"{name}: on {times} lists of version {version[1]}"
-
-
-def _verifies(value: bytes, public_key: bytes) -> bool:
-    try:
-        verify_list(value, public_key)
-    except Exception:
-        return False
-    return True
-
-
-def _letter_source(letter: Record) -> Place:
-    return letter.partition, int(dict(letter.headers)["rollstream-dlq-offset"] or b"-1")
-
-
-def _told_source(record: Record) -> bytes:
-    """Of a rejection its source, of a checked or accepted record its id, which names the source."""
+def _by_id(record: Record) -> Any:
+    """What names its source: type and id of the event."""
     headers = dict(record.headers)
-    kind = headers.get("ce_type") or b""
-    return kind + b"/" + (headers.get("ce_id") or b"")
+    return record.partition, headers.get("ce_type"), headers.get("ce_id")
 
 
-_SOURCE_OF: Mapping[Topic, Callable[[Record], Any]] = {
-    Topic.ACCEPTED: _told_source,
-    Topic.REJECTED: _told_source,
-    Topic.CHECKED: _told_source,
-    Topic.DEAD_LETTERS: _letter_source,
+SOURCE_OF: Mapping[Topic, Callable[[Record], Any]] = {
+    Topic.ACCEPTED: _by_id,
+    Topic.REJECTED: _by_id,
+    Topic.CHECKED: _by_id,
+    Topic.DEAD_LETTERS: lambda record: (record.partition, dict(record.headers)["rollstream-dlq-offset"]),
     Topic.LISTS: lambda record: record.key,
 }
+"""Topics of which an output may come twice, and what the two have in common."""
 
 
-def _repeated(records: Sequence[Record], source: Callable[[Record], Any]) -> int:
-    return len(records) - len({(record.partition, source(record)) for record in records})
-
-
-def _model(result: Result, settings: Settings) -> bytes:
-    [sha256, *_] = result.history.adopted("model")
-    return (settings.reference_dir / sha256).read_bytes()
-
-
-def told(verdict: Verdict) -> bytes:
-    """A verdict in one line, to see whether it has changed."""
-    return canonical({"broken": verdict.broken, "lists": verdict.lists})
+def repeated(records: Sequence[Record], source: Callable[[Record], Any]) -> int:
+    """How many outputs there are beyond the first of their source."""
+    return len(records) - len({source(record) for record in records})

@@ -16,7 +16,6 @@ from client.topics import ensure_topics
 from demo.run import create_register, demo_environment
 from shared.contracts.identity import sha256_hex
 from shared.store.mongo import Mongo
-from tests.kit.pipeline import COLLECTIONS
 from tests.matrix import checks
 from tests.matrix.cell import Cell
 from tests.matrix.clock import library
@@ -33,6 +32,9 @@ RATE = 25.0
 """Events a second while things break: slow enough for a load that outlasts most faults."""
 
 SETTLE_BOUND_S = 150.0
+LATE_S = 20.0
+"""How long receipts and conflicts may take when all records are settled."""
+
 SHORT_TIMES = {
     "KAFKA__REQUEST_TIMEOUT_MS": "3000",
     "MONGO__TIMEOUT_MS": "3000",
@@ -134,25 +136,17 @@ async def _rest(run: Run) -> None:
 
 
 async def _judge(run: Run, found: dict[str, Any]) -> None:
-    """Judge until what is found stays the same: receipts come a second later, conflicts follow decisions."""
-    before = b""
-    for _ in range(6):
-        dump = await _dump(run.mongo)
-        verdict = await checks.judged(
-            run.settings, run.directory / "register", dump, run.load.acknowledged, run.runs
-        )
-        if not verdict.broken or checks.told(verdict) == before:
+    """Judge once everything is there: receipts come a second later, conflicts follow decisions."""
+    ends = time.monotonic() + LATE_S
+    while (verdict := await checks.judged(run.settings, run.mongo, run.load.acknowledged)).late:
+        if time.monotonic() > ends:
             break
-        before = checks.told(verdict)
-        await asyncio.sleep(2.5)
+        await asyncio.sleep(1)
     found["broken"] += verdict.broken[:20]
-    found |= {"sent_again": verdict.sent_again, "lists": verdict.lists, "outcomes": verdict.outcomes}
+    found["broken"] += [f"not there after {LATE_S:.0f} s: {each}" for each in verdict.late[:20]]
+    found |= {"sent_again": verdict.sent_again, "lists": verdict.lists, "counts": dict(verdict.counts)}
     if not verdict.lists:
         found["broken"].append("no list was published: of lists this run shows nothing")
-
-
-async def _dump(mongo: Mongo) -> dict[str, list[dict[str, Any]]]:
-    return {name: await mongo.collection(name).find({}).sort("_id", 1).to_list(None) for name in COLLECTIONS}
 
 
 @asynccontextmanager

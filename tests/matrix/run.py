@@ -39,7 +39,7 @@ class NotRecovered(Exception):
 
 @dataclass(slots=True)
 class Run:
-    """All that a cell may touch. `dice` are the seed's; `runs` the batches that nobody may open."""
+    """All that a cell may touch. `dice` are the seed's."""
 
     cell: Cell
     seed: int
@@ -53,7 +53,6 @@ class Run:
     officers: Officers
     dice: random.Random
     clock: Path | None = None
-    runs: dict[tuple[int, int], int] = field(default_factory=dict)
     recovered_s: list[float] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     highest: Progress = field(default_factory=dict)

@@ -65,9 +65,7 @@ async def poison(run: Run) -> None:
                 batch = raw_batch([make(record, dice)], codec=codec)
                 await send_raw(client, Topic.EVENTS.value, partition, batch)
                 await run.pause(0, 0.1)
-            partition = dice.randrange(partitions)
-            first = await send_raw(client, Topic.EVENTS.value, partition, hostile.bomb(128))
-            run.runs[partition, first] = first
+            await send_raw(client, Topic.EVENTS.value, dice.randrange(partitions), hostile.bomb(128))
             service = run.some_service()
             number = run.some_process(service)
             run.note(f"kill -9 {service}-{number} among it")
