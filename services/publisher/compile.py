@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from typing import Literal
 
 from services.publisher.claims import CurrentClaims
 from services.publisher.editions import Attempt, EditionStore, Stood
@@ -13,7 +14,7 @@ from services.publisher.registrations import Registration
 from services.publisher.roll import Refusal, Ruling, absence, rule
 from services.publisher.seating import seat
 from services.publisher.store import RollStore
-from shared.commands.state import State
+from shared.commands.state import DecisionChange, PairKey, State
 from shared.reference.files import Stations
 
 
@@ -100,9 +101,8 @@ class Compiler:
         decided = {each for pair in changes for each, _ in pair}
         claims = CurrentClaims(await self._roll.registrations(sorted(decided), self._epoch))
         await claims.read(self._roll, self._epoch)
-        policy = request.data.undecided
         # In a thread: heartbeats and health must not wait for it.
-        return await asyncio.to_thread(rule, claims.people, claims, changes, self._day, policy)
+        return await asyncio.to_thread(rule_and_let_go, claims, changes, self._day, request.data.undecided)
 
     async def _districts(self) -> list[str]:
         """Every district with a list or a registration. All stations of the file have a list, and a last time
@@ -177,3 +177,16 @@ class Compiler:
             captured.polling_station,
         )
         return Removed(registration_id, "reassigned" if same else "transferred", None)
+
+
+def rule_and_let_go(
+    claims: CurrentClaims,
+    changes: Mapping[PairKey, Sequence[DecisionChange]],
+    day: date,
+    policy: Literal["refuse", "hold_later"],
+) -> Ruling:
+    """Apply the rules and empty `claims`, whether or not there is a ruling."""
+    try:
+        return rule(claims.people, claims, changes, day, policy)
+    finally:
+        claims.clear()

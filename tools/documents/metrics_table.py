@@ -1,6 +1,6 @@
 """The operators' table of metrics."""
 
-from shared.process.metrics import METRICS
+from shared.process.metric_table import METRICS
 
 _HEAD = """# Metrics
 

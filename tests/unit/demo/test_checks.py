@@ -8,7 +8,7 @@ from demo.checks import MOVED, SHOWN, broken_promises
 from demo.measure import class_table, standing_twice
 from demo.report import in_words
 from demo.watch import note, samples
-from shared.process.metrics import METRICS
+from shared.process.metric_table import METRICS
 from simulator import DEMO_RATES, generate_stream
 
 GOOD: dict[str, Any] = {

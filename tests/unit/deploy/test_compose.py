@@ -9,7 +9,7 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from shared.process.metrics import METRICS
+from shared.process.metric_table import METRICS
 from shared.process.settings import Settings
 from tests.kit.compose import OURS, ROOT, SERVICES, VARIABLE, compose
 from tools.documents.settings_table import variables

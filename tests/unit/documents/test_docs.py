@@ -13,7 +13,7 @@ from jsonschema import Draft202012Validator
 
 from shared.contracts import commands, events
 from shared.contracts.topics import MESSAGE_LIMIT, TOPICS
-from shared.process.metrics import METRICS
+from shared.process.metric_table import METRICS
 from tools.documents import generate
 from tools.documents.schemas import MODELS
 

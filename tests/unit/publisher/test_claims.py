@@ -1,6 +1,7 @@
 """Very many claims take the publisher neither its memory nor its event loop."""
 
 import asyncio
+import gc
 import threading
 import tracemalloc
 from collections.abc import AsyncIterator, Iterable
@@ -107,3 +108,42 @@ async def test_the_event_loop_does_not_wait_for_the_rules(monkeypatch: pytest.Mo
     loop_ran.set()
     await judging
     assert b"roll-1/1" in desk.sent()
+
+
+async def test_the_garbage_collector_does_not_look_through_registrations_again_and_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With 200,000 it held the event loop for over a second at a time, and more often the more there were."""
+    monkeypatch.setattr(claims_module, "FREEZE_EVERY", 1_000)
+    gc.collect()
+    before = gc.get_freeze_count()
+    try:
+        found = await read(ManyClaims(4_000, 2))
+        assert gc.get_freeze_count() - before > len(found.people) * 3 // 4
+    finally:
+        gc.unfreeze()
+
+
+async def test_a_ruling_lets_go_of_all_that_it_was_made_of() -> None:
+    found = await read(ManyClaims(60, 60))
+    assert len(compile_module.rule_and_let_go(found, {}, DAY, "hold_later").held) == 59
+    assert (found.people, list(found)) == ({}, [])
+    again = await read(ManyClaims(60, 60))
+    with pytest.raises(Refusal):
+        compile_module.rule_and_let_go(again, {}, DAY, "refuse")
+    assert (again.people, list(again)) == ({}, [])
+
+
+async def test_to_let_go_of_very_many_takes_many_small_steps() -> None:
+    """What is let go of at once holds every thread for as long as it takes."""
+    found = await read(ManyClaims(3_000, 2))
+    left: list[int] = []
+
+    class Noted(dict[str, Any]):
+        def popitem(self) -> tuple[str, Any]:
+            left.append(len(self))
+            return super().popitem()
+
+    found.people = Noted(found.people)
+    found.clear()
+    assert left == list(range(3_000, 0, -1))

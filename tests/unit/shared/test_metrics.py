@@ -4,7 +4,8 @@ import re
 
 from prometheus_client import generate_latest
 
-from shared.process.metrics import METRICS, Metrics
+from shared.process.metric_table import METRICS
+from shared.process.metrics import Metrics
 
 PERSONAL = {"device", "office", "registration", "person", "operator", "village"}
 

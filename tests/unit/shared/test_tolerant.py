@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,7 +17,6 @@ from aiokafka.consumer.subscription_state import SubscriptionState
 from aiokafka.errors import KafkaConnectionError, LeaderNotAvailableError, NotLeaderForPartitionError
 from aiokafka.protocol.fetch import FetchRequest
 
-from shared.contracts.topics import BATCH_BYTES_LIMIT
 from shared.process.errors import StopService
 from shared.runtime import fetched as fetched_module
 from shared.runtime.batches import OpenBatch, open_batch
@@ -278,14 +278,18 @@ async def _opening(begun: threading.Event) -> None:
 
 @pytest.fixture
 def opened(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
-    """Set when a large batch is about to be opened, which then takes a moment."""
+    """Set when the first record of a large batch is about to be read; each takes a moment."""
     begun = threading.Event()
 
-    def slow(batch: bytes, partition: TopicPartition, most: int) -> OpenBatch:
-        if most == BATCH_BYTES_LIMIT:
+    def slowly(records: Iterable[Record]) -> Iterator[Record]:
+        for record in records:
             begun.set()
             time.sleep(0.1)
-        return open_batch(batch, partition, most)
+            yield record
+
+    def slow(batch: bytes, partition: TopicPartition, most: int) -> OpenBatch:
+        made = open_batch(batch, partition, most)
+        return replace(made, records=slowly(made.records)) if made.large else made
 
     monkeypatch.setattr(fetched_module, "open_batch", slow)
     return begun
