@@ -24,12 +24,13 @@ from typing import Any
 from aiokafka import TopicPartition
 from aiokafka.record.default_records import DefaultRecordBatch
 from aiokafka.record.legacy_records import LegacyRecordBatch
-from aiokafka.record.util import calc_crc32c, decode_varint
+from aiokafka.record.util import calc_crc32c
 
 from shared.contracts.topics import BATCH_BYTES_LIMIT, BATCH_RECORDS_LIMIT
 from shared.runtime.decompress import Undecompressable, decompress
 from shared.runtime.record import Record
 from shared.runtime.record_headers import MOST_HEADERS, read_bytes, read_headers
+from shared.runtime.varint import decode_varint
 
 ORDINARY_BYTES = 1024 * 1024
 """Decompressed bytes up to which a batch is decoded at once, in C. An empty header takes 2 bytes and becomes

@@ -8,10 +8,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from aiokafka.record.util import decode_varint
-
 from shared.contracts.cloudevents import is_utf8
-from shared.contracts.commands import OFFICER_HEADER, SIGNATURE_HEADER
+from shared.contracts.command_types import OFFICER_HEADER, SIGNATURE_HEADER
+from shared.runtime.varint import decode_varint
 
 MOST_HEADERS = 10_000
 """Headers of a record that are all kept, some 1.2 MB of objects. An empty one counts nothing towards the

@@ -13,6 +13,8 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.codec import gzip_encode, lz4_encode, snappy_encode, zstd_encode
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
+from aiokafka.record.util import decode_varint as theirs
+from aiokafka.record.util import encode_varint
 
 from shared.commands.message import Message
 from shared.contracts.topics import BATCH_BYTES_LIMIT, BATCH_RECORDS_LIMIT
@@ -21,6 +23,7 @@ from shared.runtime.batches import Damaged, TooLargeNow, first_batch, open_batch
 from shared.runtime.dead_letters import dead_letter
 from shared.runtime.decompress import Undecompressable, decompress
 from shared.runtime.record import Record
+from shared.runtime.varint import decode_varint
 from tests.kit.raw_records import Raw, checksummed, raw_batch, raw_body
 
 PARTITION = TopicPartition("t", 2)
@@ -148,6 +151,41 @@ def test_records_with_one_offset_twice_make_the_run_undecodable() -> None:
 def test_a_record_beyond_the_runs_last_offset_makes_it_undecodable() -> None:
     body = raw_body([Raw(b"a"), Raw(b"b"), Raw(b"c")])
     assert _undecodable(raw_batch([Raw(b"")] * 3, payload=body, last_delta=1)).last_offset == 1
+
+
+@pytest.mark.parametrize("length", [2**63 - 1, 2**62, 2**40, 1000, -(2**63)])
+@pytest.mark.parametrize("field", ["key", "value", "headers", "name", "content"])
+def test_a_forged_length_leads_nowhere(field: str, length: int) -> None:
+    # aiokafka's reader of such numbers has no bounds: 2^40 ended the process, 2^63 - 1 was an OverflowError.
+    forged = bytearray()
+    encode_varint(length, forged.append)
+    before = {"key": b"", "value": b"\x02k", "headers": b"\x02k\x02v", "name": b"\x02k\x02v\x02"}
+    body = b"\0\0\0" + before.get(field, b"\x02k\x02v\x02\x02n") + forged + b"x" * 20
+    prefix = bytearray()
+    encode_varint(len(body), prefix.append)
+    opened = open_batch(raw_batch([Raw(b"")], payload=bytes(prefix) + body), PARTITION)
+    assert [record.fault in ("undecodable_batch", "headers") for record in opened.records] == [True]
+
+
+@pytest.mark.parametrize(
+    ("raw", "number"),
+    [
+        (b"\x00", 0),
+        (b"\x01", -1),
+        (b"\xfe\xff\xff\xff\xff\xff\xff\xff\xff\x01", 2**63 - 1),
+        (b"\xff" * 9 + b"\x01", -(2**63)),
+        (b"\xff" * 9 + b"\x7f", -(2**63)),
+    ],
+)
+def test_a_number_is_read_as_aiokafka_reads_it_and_never_beyond_its_bytes(raw: bytes, number: int) -> None:
+    assert decode_varint(b"\xff" + raw, 1) == (theirs(raw + bytes(10), 0)[0], len(raw) + 1)
+    assert decode_varint(raw, 0)[0] == number
+    with pytest.raises(IndexError):
+        decode_varint(raw, len(raw))
+    with pytest.raises(IndexError):
+        decode_varint(b"\xff", 0)
+    with pytest.raises(ValueError):
+        decode_varint(b"\xff" * 11, 0)
 
 
 def test_offsets_that_are_missing_in_a_batch_have_no_record() -> None:
