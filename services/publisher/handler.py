@@ -87,6 +87,9 @@ class PublisherHandler:
                 # Without its claims, of which 500 are 2 MB once they are parsed.
                 bare = content.model_copy(update={"claims": []})
                 checked.setdefault(content.registration_id, []).append(bare)
+                if len(checked) >= self._budget.registrations:
+                    await self._store(checked)
+                    checked.clear()
         await self._store(checked)
         await self._roll.add_claims(claims)
         if ends:

@@ -56,6 +56,7 @@ OF_FAULTS = {
     "rollstream_unread_records",
     "rollstream_receipts_owed",
     "rollstream_batches_incomplete",
+    "rollstream_operations_unrecorded",
 }
 """What moves only when something is wrong, or is told by the lag already."""
 

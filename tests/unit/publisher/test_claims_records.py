@@ -123,6 +123,16 @@ async def test_a_flood_of_claims_is_written_in_pieces_all_before_the_end_of_the_
     assert order == [CLAIMS] * len(sizes) + [EPOCHS]
 
 
+async def test_the_roll_of_a_batch_is_read_and_written_in_slices_all_before_the_end_of_the_epoch() -> None:
+    desk = Desk()
+    most = BUDGET.registrations
+    records = [checked_output(f"r-{number:05}", number, 1) for number in range(2 * most + 1)]
+    await desk.read(*records, passed_marker(LOG.marker(1, 0), Topic.CHECKED))
+    assert len(desk.mongo.dump()[ROLL]) == len(records)
+    order = [(name, size) for name, size in desk.written if size and name in (ROLL, EPOCHS)]
+    assert order == [(ROLL, most), (ROLL, most), (ROLL, 1), (EPOCHS, 1)]
+
+
 async def test_more_claims_than_a_record_may_carry_are_no_record_of_ours() -> None:
     with pytest.raises(StopService):
         await Desk().read(claims_output("a", 0, [f"r-{number}" for number in range(MOST_CLAIMS + 1)]))
