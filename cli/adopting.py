@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from cli.app import settings
+from cli.devices_file import require_own_keys
 from cli.proposing import propose, send
 from client import commands
 from client.officers_list import deadlock, idle_roles
@@ -47,6 +48,8 @@ def adopt_file(
     if not officer or key is None:
         fail("say who you are: --officer NAME --key PEM")
     store = ReferenceStore(settings().reference_dir)
+    if kind == "devices":
+        require_own_keys(settings(), file)
     try:
         raw = file.read_bytes()
         if kind == "model":

@@ -107,12 +107,15 @@ def init(
     """
     from aiokafka.errors import KafkaError
 
+    from cli.devices_file import require_own_keys
     from cli.errors import of_kafka
     from client.commands import send
     from client.init import MENDED, RegisterExists, init_register
     from shared.reference.files import InvalidReference
 
     current = settings()
+    if devices is not None:
+        require_own_keys(current, devices)
     try:
         made = init_register(current.register, out, stations, devices)
         if send_adoptions:

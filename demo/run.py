@@ -118,6 +118,7 @@ def demo_environment(directory: Path, engines: Mapping[str, str]) -> dict[str, s
     register = directory / "register"
     return {
         "ROLLSTREAM_REGISTER": REGISTER,
+        "ROLLSTREAM_DEMO": "true",
         "ROLLSTREAM_REFERENCE_DIR": str(register / "reference"),
         "ROLLSTREAM_SIGNING__KEY_FILE": str(register / "keys/signing.pem"),
         "ROLLSTREAM_MARKER__KEY_FILE": str(register / "keys/marker.pem"),

@@ -3,10 +3,19 @@
 import hashlib
 import json
 from base64 import b64encode
+from collections.abc import Iterable
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from shared.contracts.identity import event_signing_bytes
+
+USUAL_SEEDS = (1, 2026)
+"""Of `rollstream generate` and `rollstream demo`, unless another is given."""
+
+
+def is_generated(device: str, public_key: str, seeds: Iterable[int] = USUAL_SEEDS) -> bool:
+    """Whether anybody can make this device's private key, since it comes from a usual seed and its name."""
+    return any(DeviceKey(seed, device, "").public == public_key for seed in seeds)
 
 
 class DeviceKey:

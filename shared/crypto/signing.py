@@ -20,6 +20,16 @@ from shared.contracts.identity import canonical
 
 ALGORITHM = "Ed25519"
 SIGNATURE_BYTES = 64
+KEY_FILE_BYTES = 16 * 1024
+PUBLISHED_KEYS = frozenset(
+    {
+        "7e2f08744a5b88710fd43eff6293cca5",
+        "21fe31dfa154a261626bf854046fd227",
+        "39f713d0a644253f04529421b9f51b9b",
+        "dac073e0123bdea59dd9b3bda9cf6037",
+    }
+)
+"""Ids of keys whose private half is published: that of our test vectors, and those of RFC 8032."""
 
 
 class UnusableKey(ValueError):
@@ -43,19 +53,29 @@ def write_private_key(path: Path, key: Ed25519PrivateKey) -> None:
 
 def load_private_key(path: Path) -> Ed25519PrivateKey:
     """Read a private key. Raises UnusableKey; FileNotFoundError where there is none."""
-    pem = path.read_bytes()
+    with path.open("rb") as file:
+        # Of the file that is read, not of what may lie there a moment later.
+        mode = os.fstat(file.fileno()).st_mode
+        pem = file.read(KEY_FILE_BYTES + 1)
     if b"-----BEGIN PUBLIC KEY-----" in pem:
         raise UnusableKey(
             f"{path}: this is a public key, which everybody may have; the private one is asked for"
         )
-    if path.stat().st_mode & 0o077:
-        raise UnusableKey(f"{path}: others than its owner can read it (chmod 600)")
+    if mode & 0o077:
+        raise UnusableKey(
+            f"{path}: others than its owner can read it, so what it signs proves nothing. If nobody did, "
+            "chmod 600 it; else make a new key and have it adopted"
+        )
+    if len(pem) > KEY_FILE_BYTES:
+        raise UnusableKey(f"{path}: no key, it has more than {KEY_FILE_BYTES} bytes")
     try:
         key = serialization.load_pem_private_key(pem, password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
         raise UnusableKey(f"{path}: no unencrypted private key in PEM") from None
     if not isinstance(key, Ed25519PrivateKey):
         raise UnusableKey(f"{path}: not an Ed25519 key")
+    if key_id(key.public_key()) in PUBLISHED_KEYS:
+        raise UnusableKey(f"{path}: this private key is published, everybody has it. Make a new one")
     return key
 
 

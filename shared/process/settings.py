@@ -24,6 +24,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from shared.contracts.topics import MESSAGE_LIMIT, RETENTION_DAYS
 from shared.process.budget import DEFAULT_BATCH_BYTES, Budget
+from shared.process.passwords import is_well_known, login_of
 from shared.process.setting_errors import HASH, IDENTIFIER, SERVERS, in_words
 
 Identifier = Annotated[str, StringConstraints(pattern=IDENTIFIER)]
@@ -205,6 +206,8 @@ with warnings.catch_warnings():
         """Folder of the reference files, each named by its SHA-256."""
         log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
         """Least severe level that is logged."""
+        demo: bool = False
+        """Whether this is only tried: then passwords and device keys that everybody knows are taken, too."""
         kafka: KafkaSettings = KafkaSettings()
         mongo: MongoSettings = MongoSettings()
         http: HttpSettings = HttpSettings()
@@ -221,10 +224,29 @@ class UnusableSettings(Exception):
 def read_settings() -> Settings:
     """The settings of the environment. Raises UnusableSettings."""
     try:
-        return Settings()
+        settings = Settings()
     except (ValidationError, SettingsError) as error:
         why = in_words(error)
+    else:
+        if settings.demo or not (known := ", ".join(well_known(settings))):
+            return settings
+        why = (
+            f"{known}: everybody knows this password: it is that of an example, the user's own name, or has "
+            "no more than 7 characters. Set another one on the server and here; ROLLSTREAM_DEMO=true takes "
+            "it where nothing is at stake"
+        )
     raise UnusableSettings(f"settings: {why}. docs/contracts/settings.md says what each may be.")
+
+
+def well_known(settings: Settings) -> list[str]:
+    """The settings whose password everybody knows."""
+    kafka, mongo = settings.kafka, settings.mongo
+    logins = {
+        "ROLLSTREAM_KAFKA__SASL_PASSWORD": (kafka.sasl_username, kafka.sasl_password),
+        "ROLLSTREAM_KAFKA__SSL_PASSWORD": (None, kafka.ssl_password),
+        "ROLLSTREAM_MONGO__URI": login_of(mongo.uri),
+    }
+    return [name for name, (user, password) in logins.items() if password and is_well_known(user, password)]
 
 
 def founding_officers(settings: Settings) -> str:

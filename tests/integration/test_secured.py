@@ -100,7 +100,7 @@ class People:
 
 async def test_the_whole_flow_with_the_rights_of_deploy_alone(secured: Secured, tmp_path: Path) -> None:
     people = People(secured, tmp_path)
-    stream = ("--voters", "400", "--partitions", "3", "--out", "stream", "--json")
+    stream = ("--voters", "400", "--seed", "77", "--partitions", "3", "--out", "stream", "--json")
     generated = (await people.as_("capture", "generate", *stream)).json
     files = ("--stations", "stream/stations.csv", "--devices", "stream/devices.json")
     made = (await people.as_("operator", "init", "--out", "register", *files, "--json")).json

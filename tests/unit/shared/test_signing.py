@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from shared.crypto import signing
 from tests.kit.command_log import key_of
+from tools.documents import examples
 
 # RFC 8032, section 7.1, test 2.
 RFC_SECRET = bytes.fromhex("4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb")
@@ -44,6 +46,33 @@ def test_a_private_key_that_others_can_read_is_refused(tmp_path: Path) -> None:
     signing.write_private_key(path, signing.generate_key())
     path.chmod(0o640)
     with pytest.raises(signing.UnusableKey, match="others"):
+        signing.load_private_key(path)
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o620, 0o604, 0o602, 0o610, 0o777])
+def test_any_right_of_others_to_a_private_key_is_refused_with_what_to_do(tmp_path: Path, mode: int) -> None:
+    path = tmp_path / "key.pem"
+    signing.write_private_key(path, signing.generate_key())
+    path.chmod(mode)
+    with pytest.raises(signing.UnusableKey, match=r"chmod 600 it; else make a new key"):
+        signing.load_private_key(path)
+
+
+def test_a_private_key_that_is_published_is_refused(tmp_path: Path) -> None:
+    """That of the test vectors above all: whoever copies an example signs with it."""
+    for at, key in enumerate((examples.test_key(), Ed25519PrivateKey.from_private_bytes(RFC_SECRET))):
+        path = tmp_path / f"{at}.pem"
+        signing.write_private_key(path, key)
+        with pytest.raises(signing.UnusableKey, match="published"):
+            signing.load_private_key(path)
+
+
+def test_a_key_file_is_read_up_to_its_limit(tmp_path: Path) -> None:
+    path = tmp_path / "key.pem"
+    signing.write_private_key(path, signing.generate_key())
+    with path.open("ab") as file:
+        file.write(b"\n" * signing.KEY_FILE_BYTES)
+    with pytest.raises(signing.UnusableKey, match="more than"):
         signing.load_private_key(path)
 
 
