@@ -17,6 +17,7 @@ CUT_OFF = "rollstream.register.cut-off.v1"
 DECIDED = "rollstream.conflict.decided.v1"
 REVERSED = "rollstream.conflict.reversed.v1"
 FINALISED = "rollstream.roll.finalised.v1"
+SKIPPED = "rollstream.record.skipped.v1"
 
 FIRST_KINDS = ("gazetteer", "stations", "model", "officers", "signing_key")
 """The kinds of reference data without which nothing runs."""
@@ -27,6 +28,7 @@ PROPOSER_ROLE = {
     DECIDED: "adjudicator",
     REVERSED: "adjudicator",
     FINALISED: "publisher",
+    SKIPPED: "administrator",
 }
 
 
@@ -86,7 +88,17 @@ class Finalised:
     undecided: str
 
 
-Proposed = Adopted | CutOff | OnPair | Finalised
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A record of a derived topic is to be passed over where it cannot be read."""
+
+    topic: str
+    partition: int
+    offset: int
+    record_sha256: str
+
+
+Proposed = Adopted | CutOff | OnPair | Finalised | Skipped
 Command = Approved | Withdrawn | Proposed
 
 
@@ -113,6 +125,8 @@ def parse(ce_type: str, value: bytes) -> Command:
         return CutOff(_epoch(data["epoch"]))
     if ce_type == FINALISED:
         return _finalised(data)
+    if ce_type == SKIPPED:
+        return _skipped(data)
     return _on_pair(data, decided=ce_type == DECIDED)
 
 
@@ -123,6 +137,17 @@ def _adopted(data: dict[str, Any]) -> Adopted:
     if "lost" in data and (kind != "signing_key" or not isinstance(data["lost"], bool)):
         raise Invalid
     return Adopted(kind, _matching(r"[0-9a-f]{64}", data["sha256"]), data.get("lost", False))
+
+
+def _skipped(data: dict[str, Any]) -> Skipped:
+    _members(data, "topic", "partition", "offset", "record_sha256", "reason")
+    _text(data["reason"], 1000)
+    return Skipped(
+        _one_of(data["topic"], "registration.accepted.v1", "registration.checked.v1"),
+        _whole(data["partition"], 2**31),
+        _whole(data["offset"], 2**53),
+        _matching(r"[0-9a-f]{64}", data["record_sha256"]),
+    )
 
 
 def _on_pair(data: dict[str, Any], *, decided: bool) -> OnPair:
@@ -200,6 +225,12 @@ def _one_of(value: Any, *choices: str) -> str:
     if value not in choices:
         raise Invalid
     return str(value)
+
+
+def _whole(value: Any, bound: int) -> int:
+    if type(value) is not int or not 0 <= value < bound:
+        raise Invalid
+    return value
 
 
 def _epoch(value: Any) -> int:

@@ -64,6 +64,10 @@ def _shown(
         changes, more = show_proposal.adoption(state, verdict.data, store)
         said += [show_proposal.changes_shown(verdict.data["kind"], changes)] if changes else []
         warnings += more
+    elif verdict.command_type == CommandType.SKIPPED and verdict.data is not None:
+        from cli.skipping import doubts  # the only thing here that needs the services' own reading
+
+        warnings += doubts(dict(verdict.data))
     elif show_proposal.is_on_pair(verdict) and not quiet:
         from client.review import read_question  # the only thing here that needs the store
 

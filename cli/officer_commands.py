@@ -1,4 +1,4 @@
-"""Commands of officers: adopt, cut-off, decide, reverse, finalise, approve, withdraw."""
+"""Commands of officers: adopt, cut-off, decide, reverse, finalise, skip, approve, withdraw."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -224,3 +224,21 @@ def withdraw(
     from cli.withdrawing import withdraw as run
 
     run(command_id, officer, key, reason, as_json)
+
+
+@app.command()
+def skip(
+    place: Annotated[str, typer.Argument(metavar="TOPIC/PARTITION/OFFSET", help="As the service names it.")],
+    officer: OfficerName,
+    key: Key,
+    reason: Why,
+    as_json: Json = False,
+) -> None:
+    """Propose to pass over a record of our own topics that no service can read.
+
+    For a service that stopped with the cause `own_topic`. Once another officer has approved it, start the
+    service again. A record that can be read is never passed over.
+    """
+    from cli.skipping import skip_record
+
+    skip_record(place, officer, key, reason, as_json)

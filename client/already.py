@@ -125,5 +125,7 @@ def _about(ce_type: str, data: Mapping[str, Any]) -> Hashable | None:
             return "cut-off", data.get("epoch")
         case CommandType.FINALISED:
             return "finalise", data.get("roll"), data.get("epoch")
+        case CommandType.SKIPPED:
+            return "skip", data.get("topic"), data.get("partition"), data.get("offset")
         case _:
             return None

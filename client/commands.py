@@ -75,6 +75,8 @@ def subject(ce_type: str, data: Mapping[str, Any]) -> str:
             return f"cut-off/{data['epoch']}"
         case CommandType.FINALISED:
             return str(data["roll"])
+        case CommandType.SKIPPED:
+            return f"{data['topic']}/{data['partition']}/{data['offset']}"
         case _:
             return "|".join(version["registration_id"] for version in data["pair"])
 

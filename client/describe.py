@@ -19,6 +19,7 @@ _WHAT = {
     CommandType.DECIDED: "decide",
     CommandType.REVERSED: "reverse",
     CommandType.FINALISED: "finalise",
+    CommandType.SKIPPED: "skip",
 }
 
 
@@ -51,6 +52,8 @@ def describe(ce_type: str, data: Any) -> str:
                 f"{roll} of epoch {epoch}: {data.get('kind')}, {kind} election on {election.get('day')}, "
                 f"undecided: {what_of_undecided}"
             )
+        case CommandType.SKIPPED, {"topic": topic, "partition": partition, "offset": offset}:
+            return f"pass over {topic}/{partition}/{offset}, which cannot be read"
         case ((CommandType.DECIDED | CommandType.REVERSED), {"pair": [one, other]}):
             return f"{_id(one)} and {_id(other)}: {ruling(ce_type, data)}"
         case ((CommandType.APPROVED | CommandType.WITHDRAWN), {"command_id": str(command_id)}):

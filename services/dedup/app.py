@@ -7,6 +7,7 @@ from services.dedup.ledger import Ledger
 from services.dedup.store import ConflictStore
 from shared.commands.feed import CommandFeed
 from shared.commands.marker_reader import MarkerReader
+from shared.commands.skips import Skips
 from shared.contracts.topics import Topic
 from shared.operations.actor import Actor
 from shared.operations.starts import StartRecorder
@@ -32,14 +33,15 @@ def create_app(settings: Settings) -> Service:
     outputs = Outputs(settings, NAME)
     commands = CommandFeed(settings, references, metrics)
     ledger = Ledger()
-    feed = IndexFeed(settings, metrics, commands, references, ledger)
+    skips = Skips(commands)
+    feed = IndexFeed(settings, metrics, commands, references, ledger, skips)
     store = ConflictStore(mongo)
     keeper = ConflictKeeper(store, ledger, feed, commands, metrics, settings.limits.budget)
     progress = ProgressStore(
         mongo, NAME, Topic.ACCEPTED.value, FirstRecords(settings, Topic.ACCEPTED.value, NAME)
     )
     markers = MarkerReader(commands, references)
-    handler = DedupHandler(feed, keeper, markers, progress, outputs, metrics, settings.limits.budget)
+    handler = DedupHandler(feed, keeper, markers, skips, progress, outputs, metrics, settings.limits.budget)
     actor = Actor(service=NAME, instance=settings.runtime.group_instance_id)
     return Service(
         NAME,

@@ -18,9 +18,10 @@ from matching.model import load_model
 from services.dedup.ledger import Appearance, Ledger
 from services.dedup.records import AcceptedRecord, read
 from shared.commands.feed import CommandFeed
+from shared.commands.skips import Skips
 from shared.contracts.identity import VersionId
 from shared.contracts.topics import Topic
-from shared.process.errors import StopService
+from shared.process.errors import StopService, UnreadableRecord
 from shared.process.metrics import Metrics
 from shared.process.settings import Settings
 from shared.reference.files import MissingReference, ReferenceStore
@@ -56,18 +57,21 @@ class IndexFeed:
         commands: CommandFeed,
         references: ReferenceStore,
         ledger: Ledger,
+        skips: Skips,
     ) -> None:
         self._runtime = settings.runtime
         self._metrics = metrics
         self._commands = commands
         self._references = references
         self._ledger = ledger
+        self._skips = skips
         self._matching: Matching | None = None
         self._turns = Turns()
         self._read = 0
         self._feed = TopicFeed(
             settings, self.name, Topic.ACCEPTED.value, settings.kafka.partitions, self._insert, metrics
         )
+        self._feed.unreadable = skips.require
 
     @property
     def topic(self) -> TopicFeed:
@@ -141,7 +145,11 @@ class IndexFeed:
             gc.collect(1)
             gc.freeze()
         self._read += 1
-        content = read(record)
+        try:
+            content = read(record)
+        except UnreadableRecord as stopped:
+            await self._skips.require(record, stopped)
+            return
         if not isinstance(content, AcceptedRecord):
             return
         if content.version is not None:

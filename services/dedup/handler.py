@@ -16,14 +16,16 @@ from matching.matcher import Candidates, Claim
 from services.dedup.claims import NamedClaim, claim_facts, named
 from services.dedup.feed import IndexFeed
 from services.dedup.keeper import ConflictKeeper
-from services.dedup.records import AcceptedRecord, MarkerRecord, checked_outputs, read
+from services.dedup.records import AcceptedRecord, MarkerRecord, SkippedRecord, checked_outputs, read
 from services.dedup.schedule import fair_order
 from shared.commands.marker_reader import MarkerReader
 from shared.commands.markers import passed_marker
+from shared.commands.skips import Skips
 from shared.contracts.outputs import Outcome
 from shared.contracts.topics import Topic
 from shared.process.budget import Budget
-from shared.process.metrics import Metrics
+from shared.process.errors import UnreadableRecord
+from shared.process.metrics import SKIPPED, Metrics
 from shared.runtime.outputs import Outputs
 from shared.runtime.record import Output, Record
 from shared.runtime.turns import Turns
@@ -53,7 +55,7 @@ class Work:
     """
 
     record: Record
-    content: AcceptedRecord | MarkerRecord
+    content: AcceptedRecord | MarkerRecord | SkippedRecord
     is_void: bool = False
     candidates: Candidates | None = None
     claims: list[NamedClaim] = field(default_factory=list)
@@ -78,6 +80,7 @@ class DedupHandler:
         feed: IndexFeed,
         keeper: ConflictKeeper,
         markers: MarkerReader,
+        skips: Skips,
         progress: ProgressStore,
         outputs: Outputs,
         metrics: Metrics,
@@ -86,6 +89,7 @@ class DedupHandler:
         self._feed = feed
         self._keeper = keeper
         self._markers = markers
+        self._skips = skips
         self._progress = progress
         self._outputs = outputs
         self._metrics = metrics
@@ -114,9 +118,13 @@ class DedupHandler:
         order = fair_order([(work.record.partition, work.takes_long) for work in works])
         return await self._settle([works[place] for place in order])
 
-    async def _read(self, record: Record) -> AcceptedRecord | MarkerRecord:
+    async def _read(self, record: Record) -> AcceptedRecord | MarkerRecord | SkippedRecord:
         await self._turns.give()
-        return read(record)
+        try:
+            return read(record)
+        except UnreadableRecord as stopped:
+            await self._skips.require(record, stopped)
+            return SkippedRecord()
 
     async def _find_void(self, markers: Sequence[Work]) -> None:
         """Markers that do not count: registration passes none of them on, so a stranger wrote here."""
@@ -177,7 +185,7 @@ class DedupHandler:
         )
         for outputs in _sends(self._outputs_of(works), self._budget.outputs_bytes):
             await self._outputs.send(outputs)
-        await self._progress.store({work.record.partition: work.record.offset + 1 for work in works})
+        await self._progress.store({work.record.partition: work.record.following for work in works})
         self._count(works)
         for work in works:
             work.claims.clear()
@@ -185,7 +193,7 @@ class DedupHandler:
     def _outputs_of(self, works: Sequence[Work]) -> Iterator[tuple[Output, bool]]:
         """What is to be sent, each told whether it is a marker."""
         for work in works:
-            if work.is_void or not self._is_new(work):
+            if work.is_void or isinstance(work.content, SkippedRecord) or not self._is_new(work):
                 continue
             if isinstance(work.content, MarkerRecord):
                 yield passed_marker(work.record, Topic.CHECKED), True
@@ -201,6 +209,9 @@ class DedupHandler:
     def _count(self, works: Sequence[Work]) -> None:
         now = time.time()
         for work in works:
+            if isinstance(work.content, SkippedRecord):
+                self._metrics.records.labels(outcome=SKIPPED).inc()
+                continue
             if isinstance(work.content, MarkerRecord):
                 outcome = Outcome.VOID_MARKER if work.is_void else Outcome.MARKER
                 self._metrics.records.labels(outcome=outcome.value).inc()

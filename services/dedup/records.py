@@ -13,7 +13,7 @@ from shared.contracts.identity import canonical
 from shared.contracts.outputs import MOST_CLAIMS, Accepted, OutputType
 from shared.contracts.timestamps import milliseconds
 from shared.contracts.topics import Topic
-from shared.process.errors import StopService
+from shared.process.errors import UnreadableRecord
 from shared.runtime.record import Output, Record
 
 
@@ -39,10 +39,15 @@ class MarkerRecord:
     """A record that says that an epoch ends in this partition; whether it does, the commands say."""
 
 
+@dataclass(frozen=True, slots=True)
+class SkippedRecord:
+    """A record that cannot be read and that two officers decided to pass over."""
+
+
 def read(record: Record) -> AcceptedRecord | MarkerRecord:
     """Read a record of `registration.accepted.v1`.
 
-    Raises StopService: it is our own topic, and a skipped record would make an epoch falsely complete.
+    Raises UnreadableRecord: it is our own topic, and a skipped record would make an epoch falsely complete.
     """
     try:
         if is_marker(record):
@@ -62,11 +67,7 @@ def read(record: Record) -> AcceptedRecord | MarkerRecord:
             removal_reason=accepted.removal_reason,
         )
     except (ValueError, ValidationError):
-        raise StopService(
-            f"{record.topic}/{record.partition}/{record.offset} is no accepted record: "
-            "look at who else writes to this topic",
-            cause="own_topic",
-        ) from None
+        raise UnreadableRecord(record.place, "no accepted record") from None
 
 
 def checked_outputs(

@@ -12,6 +12,7 @@ from services.publisher.store import RollStore
 from services.publisher.verdicts import VerdictStore
 from shared.commands.feed import CommandFeed
 from shared.commands.marker_reader import MarkerReader
+from shared.commands.skips import Skips
 from shared.contracts.topics import Topic
 from shared.crypto import signing
 from shared.operations.actor import Actor
@@ -58,7 +59,10 @@ def create_app(settings: Settings) -> Service:
     )
     finaliser = Finaliser(settings, commands, roll, progress, editions, verdicts, publication, metrics)
     markers = MarkerReader(commands, references)
-    handler = PublisherHandler(roll, editions, finaliser, markers, progress, metrics, settings.limits.budget)
+    skips = Skips(commands)
+    handler = PublisherHandler(
+        roll, editions, finaliser, markers, skips, progress, metrics, settings.limits.budget
+    )
     actor = Actor(None, key, SERVICE, settings.runtime.group_instance_id)
     return Service(
         SERVICE,

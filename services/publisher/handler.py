@@ -11,14 +11,15 @@ from services.publisher.registrations import merge
 from services.publisher.store import EpochEnd, RollStore
 from shared.commands.marker_reader import MarkerReader
 from shared.commands.markers import is_marker
+from shared.commands.skips import Skips
 from shared.commands.state import PairKey
 from shared.contracts.cloudevents import header
 from shared.contracts.events import Marker
 from shared.contracts.identity import ordered_pair
 from shared.contracts.outputs import Checked, FurtherClaims, Outcome, OutputType
 from shared.process.budget import Budget
-from shared.process.errors import StopService
-from shared.process.metrics import Metrics
+from shared.process.errors import UnreadableRecord
+from shared.process.metrics import SKIPPED, Metrics
 from shared.runtime.record import Record
 from shared.runtime.turns import Turns
 from shared.store.progress import ProgressStore
@@ -41,6 +42,7 @@ class PublisherHandler:
         editions: EditionStore,
         finaliser: Finaliser,
         markers: MarkerReader,
+        skips: Skips,
         progress: ProgressStore,
         metrics: Metrics,
         budget: Budget,
@@ -49,6 +51,7 @@ class PublisherHandler:
         self._editions = editions
         self._finaliser = finaliser
         self._markers = markers
+        self._skips = skips
         self._progress = progress
         self._metrics = metrics
         self._budget = budget
@@ -73,12 +76,17 @@ class PublisherHandler:
         await self._progress.check({record.partition for record in batch})
         checked: dict[str, list[Checked]] = {}
         claims: dict[PairKey, int] = {}
-        turns = Turns()
+        turns, skipped = Turns(), 0
         for record in batch:
             await turns.give()
             if is_marker(record):
                 continue
-            content = read(record)
+            try:
+                content = read(record)
+            except UnreadableRecord as stopped:
+                await self._skips.require(record, stopped)
+                skipped += 1
+                continue
             claims.update(_claims(content))
             if len(claims) >= self._budget.claims:  # a batch of records with 500 each has 250,000
                 await self._roll.add_claims(claims)
@@ -95,13 +103,14 @@ class PublisherHandler:
         if ends:
             await self._roll.end_epochs(ends)
             self._finaliser.wake()
-        await self._progress.store({record.partition: record.offset + 1 for record in batch})
+        await self._progress.store({record.partition: record.following for record in batch})
         for outcome, number in (
-            (Outcome.MARKER, len(ends)),
-            (Outcome.VOID_MARKER, len(markers) - len(ends)),
-            (Outcome.ACCEPTED, len(batch) - len(markers)),
+            (Outcome.MARKER.value, len(ends)),
+            (Outcome.VOID_MARKER.value, len(markers) - len(ends)),
+            (Outcome.ACCEPTED.value, len(batch) - len(markers) - skipped),
+            (SKIPPED, skipped),
         ):
-            self._metrics.records.labels(outcome=outcome.value).inc(number)
+            self._metrics.records.labels(outcome=outcome).inc(number)
 
     async def _store(self, checked: Mapping[str, Sequence[Checked]]) -> None:
         floor = await self._editions.newest_epoch()
@@ -113,7 +122,7 @@ class PublisherHandler:
 def read(record: Record) -> Checked | FurtherClaims:
     """Read a record of `registration.checked.v1`.
 
-    Raises StopService: it is our own topic, and a skipped record would make an epoch falsely complete.
+    Raises UnreadableRecord: it is our own topic, and a skipped record would make an epoch falsely complete.
     """
     try:
         if record.fault is not None or record.value is None:
@@ -122,11 +131,7 @@ def read(record: Record) -> Checked | FurtherClaims:
             return FurtherClaims.model_validate_json(record.value)
         return Checked.model_validate_json(record.value)
     except (ValueError, ValidationError):
-        raise StopService(
-            f"{record.topic}/{record.partition}/{record.offset} is no checked record: "
-            "look at who else writes to this topic",
-            cause="own_topic",
-        ) from None
+        raise UnreadableRecord(record.place, "no checked record") from None
 
 
 def _valid(records: Sequence[Record], markers: Sequence[Marker | None]) -> list[EpochEnd]:

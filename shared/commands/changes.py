@@ -119,4 +119,12 @@ class FinaliseRequest:
     approved_by: str
 
 
-Change = Adoption | CutOffTaken | DecisionChange | FinaliseRequest
+@dataclass(frozen=True, slots=True)
+class SkipDecided:
+    """A record of our own topic is passed over where it cannot be read: its topic, partition, offset and
+    fingerprint."""
+
+    place: tuple[str, int, int, str]
+
+
+Change = Adoption | CutOffTaken | DecisionChange | FinaliseRequest | SkipDecided

@@ -11,6 +11,7 @@ from shared.commands.changes import (
     DecisionChange,
     FinaliseRequest,
     PairKey,
+    SkipDecided,
     Verdict,
 )
 from shared.commands.refusals import Refused
@@ -23,6 +24,7 @@ from shared.contracts.commands import (
     Decided,
     Finalised,
     Reversed,
+    Skipped,
     Withdrawn,
 )
 from shared.reference.files import InvalidReference, validate
@@ -69,6 +71,8 @@ def effect(
             return DecisionChange(pair, None, offset, proposal.ce_id, _communes(command))
         case Finalised():
             return FinaliseRequest(proposal.ce_id, command, offset, proposal.proposed_by, approver)
+        case Skipped():
+            return SkipDecided((command.topic, command.partition, command.offset, command.record_sha256))
         case Approved() | Withdrawn():
             raise Refused("unknown_command")
 

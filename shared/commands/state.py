@@ -13,6 +13,7 @@ from shared.commands.changes import (
     FinaliseRequest,
     PairKey,
     Settled,
+    SkipDecided,
     Verdict,
 )
 from shared.contracts.commands import PROPOSER_ROLE, REFERENCE_KINDS, REQUIRED_KINDS, ReferenceKind
@@ -38,6 +39,7 @@ class State:
 
     `founding` is the SHA-256 of the only officers file that can create the register. Only an open verdict may
     still change, and what supersedes a decision; `verdict_log` says in which order verdicts were given.
+    `skips` are the records to pass over where they cannot be read: topic, partition, offset, fingerprint.
     """
 
     register: str
@@ -48,6 +50,7 @@ class State:
     cut_offs: dict[int, int] = field(default_factory=dict)
     finalise_requests: list[FinaliseRequest] = field(default_factory=list)
     decision_log: list[DecisionChange] = field(default_factory=list)
+    skips: set[tuple[str, int, int, str]] = field(default_factory=set)
     adoptions: dict[ReferenceKind, list[Adoption]] = field(
         default_factory=lambda: {kind: [] for kind in REFERENCE_KINDS}
     )
@@ -73,6 +76,8 @@ class State:
                 self._of_pair.setdefault(change.pair, []).append(change)
             case FinaliseRequest():
                 self.finalise_requests.append(change)
+            case SkipDecided():
+                self.skips.add(change.place)
             case None:
                 pass
         self._offsets.append(offset)

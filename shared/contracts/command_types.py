@@ -22,3 +22,4 @@ class CommandType(StrEnum):
     DECIDED = "rollstream.conflict.decided.v1"
     REVERSED = "rollstream.conflict.reversed.v1"
     FINALISED = "rollstream.roll.finalised.v1"
+    SKIPPED = "rollstream.record.skipped.v1"

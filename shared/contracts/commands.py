@@ -13,6 +13,7 @@ from shared.contracts.fields import (
     Epoch,
     FieldError,
     Identifier,
+    Offset,
     PlainDate,
     Reason,
     Sha256,
@@ -140,7 +141,22 @@ class Finalised(Strict):
     """What undecided conflicts do: refuse the roll, or hold the later registration."""
 
 
-Command = Approved | Withdrawn | Adopted | CutOff | Decided | Reversed | Finalised
+class Skipped(Strict):
+    """A record of our own topic that cannot be read is passed over by every service; one that can be read is
+    not, whatever a command says."""
+
+    topic: Literal["registration.accepted.v1", "registration.checked.v1"]
+    """The topic on which it lies."""
+    partition: Annotated[int, Field(ge=0, le=2**31 - 1)]
+    """Its partition."""
+    offset: Offset
+    """Its offset; of a batch that cannot be read, the first."""
+    record_sha256: Sha256
+    """SHA-256 in lower-case hex over what the record holds: `rollstream skip` tells it."""
+    reason: Reason
+
+
+Command = Approved | Withdrawn | Adopted | CutOff | Decided | Reversed | Finalised | Skipped
 
 MODELS: Mapping[str, type[Command]] = {
     CommandType.APPROVED: Approved,
@@ -150,6 +166,7 @@ MODELS: Mapping[str, type[Command]] = {
     CommandType.DECIDED: Decided,
     CommandType.REVERSED: Reversed,
     CommandType.FINALISED: Finalised,
+    CommandType.SKIPPED: Skipped,
 }
 
 PROPOSER_ROLE: Mapping[str, Role] = {
@@ -158,6 +175,7 @@ PROPOSER_ROLE: Mapping[str, Role] = {
     CommandType.DECIDED: "adjudicator",
     CommandType.REVERSED: "adjudicator",
     CommandType.FINALISED: "publisher",
+    CommandType.SKIPPED: "administrator",
 }
 """Who may propose what; an approval needs the role `approver`. A withdrawal needs it unless it is by the
 proposer."""

@@ -28,6 +28,19 @@ class StopService(Exception):
         self.cause = cause
 
 
+class UnreadableRecord(StopService):
+    """A record of our own topic is none of ours, or cannot be read: two officers can have it passed over.
+
+    `place` is `<topic>/<partition>/<offset>`, `what` it should be.
+    """
+
+    def __init__(self, place: str, what: str) -> None:
+        super().__init__(
+            f"{place} is {what}: look at who else writes to this topic, and see `rollstream skip {place}`",
+            cause="own_topic",
+        )
+
+
 class StoreRolledBack(StopService):
     """Stored progress is lower than this process wrote: the store was dropped or restored under it.
 

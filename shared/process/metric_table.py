@@ -31,7 +31,8 @@ METRICS: tuple[Metric, ...] = (
         "counter",
         ("outcome",),
         "records",
-        "Records settled, by outcome: accepted, ignored, rejected, dead_lettered, marker, void_marker.",
+        "Records settled, by outcome: accepted, ignored, rejected, dead_lettered, marker, void_marker; "
+        "skipped are those that cannot be read and that two officers had passed over.",
     ),
     Metric(
         "rejections",

@@ -13,6 +13,9 @@ from shared.contracts.cloudevents import REASONS
 from shared.contracts.outputs import Outcome, RejectionReason
 from shared.process.metric_table import METRICS, Metric
 
+SKIPPED = "skipped"
+"""The outcome, in metrics, of a record of our own topic that was passed over; no input offset has it."""
+
 
 @dataclass(frozen=True, slots=True)
 class CounterFamily:
@@ -108,7 +111,7 @@ class Metrics:
                 ).labels(self.service)
 
 
-_PASSED_ON = [each.value for each in (Outcome.ACCEPTED, Outcome.MARKER, Outcome.VOID_MARKER)]
+_PASSED_ON = [*(each.value for each in (Outcome.ACCEPTED, Outcome.MARKER, Outcome.VOID_MARKER)), SKIPPED]
 _KNOWN: Mapping[str, Sequence[tuple[str, str, Iterable[str]]]] = {
     "registration": (
         ("records", "outcome", [each.value for each in Outcome]),

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from shared.process.errors import NotYet, StopService, TransientError
+from shared.process.errors import NotYet, StopService, TransientError, UnreadableRecord
 from shared.process.health import Health
 from shared.process.metrics import Metrics
 from shared.process.settings import Settings
@@ -32,7 +32,7 @@ class TopicFeed:
     A broker that is away is waited for, and reading goes on where it was. A topic that lost its first
     records, or is shorter than what was read of it, stops the feed: then `run` and every wait raise
     StopService. So does a batch that cannot be decoded, unless the feed `passes_over` such (a topic that
-    others write to).
+    others write to), or `unreadable` is set and returns.
     """
 
     def __init__(
@@ -58,6 +58,7 @@ class TopicFeed:
         self._failure: BaseException | None = None
         self._owed: tuple[float, Mapping[TopicPartition, int]] | None = None  # the ends, and when
         self.done: Callable[[], int] | None = None  # of one partition: up to where what was taken is settled
+        self.unreadable: Callable[[Record, UnreadableRecord], Awaitable[None]] | None = None
         self.waits_for: str | None = None  # reference data without which `take` cannot go on
 
     @property
@@ -216,16 +217,20 @@ class TopicFeed:
             if record.fault != "undecodable_batch":
                 await self._take(record)
             elif not self._passes_over:
-                raise StopService(
-                    f"{self._topic}/{record.partition} cannot be read at offset {record.offset}",
-                    cause="own_topic",
-                )
+                await self._require_skip(record)
             self._next[partition] = record.following
         # A partition's end may lie above its last record: the end of a transaction has an offset too.
         for partition, position in self._next.items():
             self._next[partition] = max(position, consumer.reached(partition) or 0)
         await self.notify()
         self._show_lag(consumer, moved=bool(records))
+
+    async def _require_skip(self, record: Record) -> None:
+        """Return if the batch, which cannot be decoded, is to be passed over; raises StopService if not."""
+        stopped = UnreadableRecord(record.place, "a batch that cannot be decoded")
+        if self.unreadable is None:
+            raise stopped
+        await self.unreadable(record, stopped)
 
     def _show_lag(self, consumer: TolerantConsumer, *, moved: bool = False) -> None:
         if self._metrics is not None:

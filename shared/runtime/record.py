@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 from shared.contracts.cloudevents import record_size
@@ -37,6 +38,11 @@ class Record:
     left_out: int = 0
 
     @property
+    def place(self) -> str:
+        """Where it lies, in one word."""
+        return f"{self.topic}/{self.partition}/{self.offset}"
+
+    @property
     def following(self) -> int:
         """The offset after it, or after its run."""
         return (self.offset if self.last_offset is None else self.last_offset) + 1
@@ -61,6 +67,22 @@ class Output:
     def size(self) -> int:
         """Bytes of key, value and headers."""
         return size_of(self)
+
+
+def fingerprint(record: Record) -> str:
+    """SHA-256 in hex of what a record holds, readable or not; with its place it says which one is meant.
+
+    Over key, value, then name and content of each header, each after its length as 4 bytes, null as empty.
+    Last come as decimal digits `last_offset`, empty for one record, and `wire_bytes`.
+    """
+    last = b"" if record.last_offset is None else b"%d" % record.last_offset
+    fields = [record.key, record.value]
+    for name, content in record.headers:
+        fields += [name.encode("utf-8", "surrogateescape"), content]
+    digest = hashlib.sha256()
+    for each in (*fields, last, b"%d" % record.wire_bytes):
+        digest.update(len(each or b"").to_bytes(4, "big") + (each or b""))
+    return digest.hexdigest()
 
 
 def size_of(record: Record | Output) -> int:

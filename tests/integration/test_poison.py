@@ -10,10 +10,13 @@ import pytest
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import UnknownError
 
+from client.skip import NotSkipped, obstacle
 from client.wire import to_record
+from demo import steps
 from demo.measure import read_all, stored_outcomes
 from demo.processes import RunningService, ServiceFailed
 from engines import Engines, LocalEngine
+from shared.contracts.commands import CommandType
 from shared.contracts.topics import Topic, partition_for
 from tests.kit.pipeline import Pipeline, pipeline
 from tests.kit.raw_records import Raw, raw_batch, send_raw
@@ -135,7 +138,7 @@ async def test_poison_in_one_burst_is_dead_lettered_with_its_reason_and_its_neig
     ],
     ids=["another shape", "unreadable"],
 )
-async def test_a_foreign_record_on_our_own_topics_stops_the_service_there_and_is_never_skipped(
+async def test_a_foreign_record_on_our_own_topics_stops_the_service_there_until_two_officers_skip_it(
     fresh_engines: Engines[LocalEngine], tmp_path: Path, foreign: bytes
 ) -> None:
     linger = {"ROLLSTREAM_RUNTIME__FAILED_LINGER_S": "1.5"}
@@ -167,3 +170,16 @@ async def test_a_foreign_record_on_our_own_topics_stops_the_service_there_and_is
                 assert f"{topic.value}/{PARTITION}" in reason
                 assert str(offset) in reason
             assert CANARY.decode() not in told(register) + metrics
+
+            found = await obstacle(register.demo.settings, f"{topic.value}/{PARTITION}/{offset}")
+            assert CANARY.decode() not in found.told
+            with pytest.raises(NotSkipped, match="it is one of ours"):
+                await obstacle(register.demo.settings, f"{topic.value}/{PARTITION}/0")
+            data = {**found.data, "reason": "a test wrote it"}
+            await register.demo.two_officers("administrator", CommandType.SKIPPED, [data], "looked at it")
+            await register.start(name)
+            await register.settle()
+            assert f'{{outcome="skipped",service="{name}"}} 1.0' in await register.demo.services[name].get(
+                "/metrics"
+            )
+        await steps.cut_off(register.demo)  # which waits until the epoch is complete

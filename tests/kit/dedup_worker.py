@@ -14,6 +14,7 @@ from services.dedup.store import ConflictStore
 from shared.commands.feed import CommandFeed
 from shared.commands.fold import Message
 from shared.commands.marker_reader import MarkerReader
+from shared.commands.skips import Skips
 from shared.commands.state import State
 from shared.contracts.identity import VersionId
 from shared.contracts.outputs import Checked
@@ -111,8 +112,9 @@ class Worker:
         feed, commands = cast(IndexFeed, self.feed), cast(CommandFeed, self.feed)
         keeper = ConflictKeeper(ConflictStore(mongo.as_mongo()), ledger, feed, commands, metrics, budget)
         markers = MarkerReader(commands, MemoryFiles(COMMANDS.files))
+        skips = Skips(commands)
         self.handler = DedupHandler(
-            feed, keeper, markers, self.progress, cast(Outputs, topics), metrics, budget
+            feed, keeper, markers, skips, self.progress, cast(Outputs, topics), metrics, budget
         )
 
     async def positions(self) -> Mapping[int, int]:

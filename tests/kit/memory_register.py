@@ -32,6 +32,7 @@ from services.registration.store import Store
 from shared.commands.feed import CommandFeed
 from shared.commands.fold import Message, State, apply, empty
 from shared.commands.marker_reader import MarkerReader
+from shared.commands.skips import Skips
 from shared.contracts.cloudevents import header
 from shared.contracts.events import EventType
 from shared.contracts.identity import canonical
@@ -279,8 +280,9 @@ class MemoryRegister:
         finalisers = [
             self._finaliser(feed, key, roll, progress, editions) for key in self.history.signing_keys
         ]
-        markers = MarkerReader(cast(CommandFeed, feed), self._files)
-        handler = PublisherHandler(roll, editions, finalisers[0], markers, progress, metrics, Budget())
+        commands = cast(CommandFeed, feed)
+        markers, skips = MarkerReader(commands, self._files), Skips(commands)
+        handler = PublisherHandler(roll, editions, finalisers[0], markers, skips, progress, metrics, Budget())
         topic = [self._checked(number) for number in range(PARTITIONS)]
         positions = dict(await handler.assigned(dict.fromkeys(range(PARTITIONS))))
         while _left(topic, positions) or not feed.at_end:

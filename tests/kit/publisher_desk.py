@@ -13,6 +13,7 @@ from services.publisher.store import RollStore
 from services.publisher.verdicts import VerdictStore
 from shared.commands.feed import CommandFeed
 from shared.commands.marker_reader import MarkerReader
+from shared.commands.skips import Skips
 from shared.contracts.topics import Topic
 from shared.process.budget import Budget
 from shared.process.metrics import Metrics
@@ -84,10 +85,14 @@ class Desk:
     def handler(self, roll: RollStore | None = None) -> PublisherHandler:
         """That of a process."""
         mongo = self.mongo.as_mongo()
-        markers = MarkerReader(cast(CommandFeed, self.feed()), MemoryFiles(self.commands.files))
+        commands = cast(CommandFeed, self.feed())
+        markers = MarkerReader(commands, MemoryFiles(self.commands.files))
         progress = ProgressStore(mongo, "publisher", Topic.CHECKED.value, _no_first_records)
         roll, metrics = roll or RollStore(mongo), Metrics("publisher")
-        return PublisherHandler(roll, self.editions, self.finaliser(), markers, progress, metrics, Budget())
+        skips = Skips(commands)
+        return PublisherHandler(
+            roll, self.editions, self.finaliser(), markers, skips, progress, metrics, Budget()
+        )
 
     async def read(self, *records: Record, roll: RollStore | None = None) -> None:
         """As the consumer does that begins where the store is."""

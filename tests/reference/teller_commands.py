@@ -53,6 +53,7 @@ class CommandTeller:
             self.withdraw,
             self.approve_late,
             self.approve_own,
+            self.skip,
             self.leave,
         ]
 
@@ -193,6 +194,19 @@ class CommandTeller:
     def approve_own(self) -> None:
         """Nobody is another officer than oneself."""
         self.builder.adopt("stations", STATIONS.encode(), "approver-2", "approver-2")
+
+    def skip(self) -> None:
+        """Have a record passed over; the topic, the place or the proposer may be wrong."""
+        data = {
+            "topic": self.one_of(
+                "registration.accepted.v1", "registration.checked.v1", "registration.events.v1"
+            ),
+            "partition": self.one_of(0, 1, -1),
+            "offset": self.one_of(3, 3, "3"),
+            "record_sha256": "0" * 64,
+            "reason": "a stranger wrote it",
+        }
+        self.builder.command(messages.SKIPPED, data, self.one_of("admin", "admin", *OFFICERS))
 
     def leave(self) -> None:
         """Who proposed is an officer no longer, most often, and then one again."""

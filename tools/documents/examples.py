@@ -118,6 +118,13 @@ def _commands() -> dict[str, dict[str, Any]]:
             "kind": "final",
             "undecided": "refuse",
         },
+        CommandType.SKIPPED: {
+            "topic": "registration.accepted.v1",
+            "partition": 3,
+            "offset": 4711,
+            "record_sha256": hashlib.sha256(b"a foreign record").hexdigest(),
+            "reason": "a test tool of the data centre wrote it",
+        },
     }
 
 

@@ -5,10 +5,13 @@ from typing import Any
 import pytest
 
 from services.dedup.store import CONFLICTS
+from shared.commands.state import State
+from shared.contracts.commands import CommandType
 from shared.contracts.topics import Topic
 from shared.process.errors import StopService, StoreRolledBack, TransientError
-from shared.runtime.record import Record
+from shared.runtime.record import Record, fingerprint
 from tests.kit.accepted import accepted, voter
+from tests.kit.command_log import CommandLog
 from tests.kit.dedup_worker import Topics, Worker, claims_of, marker_of
 from tests.kit.memory_mongo import MemoryMongo
 
@@ -155,3 +158,40 @@ async def test_a_foreign_record_on_our_own_topic_stops_the_service_without_repea
     assert stopped.value.__cause__ is None
     assert topics.sent == []
     assert await worker.positions() == {0: 0, 1: 0}
+
+
+def skipping(*records: Record) -> State:
+    """The commands, and that these records are passed over."""
+    log = CommandLog().found().adopt_all()
+    for record in records:
+        data = {
+            "topic": record.topic,
+            "partition": record.partition,
+            "offset": record.offset,
+            "record_sha256": fingerprint(record),
+            "reason": "a test tool wrote it",
+        }
+        log.command(CommandType.SKIPPED, data, "admin")
+    return log.state()
+
+
+@pytest.mark.parametrize("last_offset", [None, 3])
+async def test_a_foreign_record_that_two_officers_skip_leaves_no_trace_but_progress(
+    topics: Topics, last_offset: int | None
+) -> None:
+    fault = None if last_offset is None else "undecodable_batch"
+    foreign = Record(Topic.ACCEPTED.value, 0, 1, 0, None, None, (), fault, last_offset)
+    worker = Worker(topics, MemoryMongo())
+    worker.feed.state = skipping(foreign)
+    await worker.handler.assigned({0: None, 1: None})
+    assert await worker.handler.handle([topics.records[0], foreign]) == []
+    assert [each.key for each in topics.sent] == [b"A-1"]
+    assert await worker.positions() == {0: foreign.following, 1: 0}
+
+
+async def test_a_record_of_ours_is_read_whatever_officers_say(topics: Topics) -> None:
+    worker = Worker(topics, MemoryMongo())
+    worker.feed.state = skipping(*topics.records)
+    await worker.handler.assigned({0: None, 1: None})
+    await worker.handler.handle(topics.records)
+    assert [each.key for each in topics.sent] == [b"A-1", b"B-1"]

@@ -9,8 +9,10 @@ from services.publisher.editions import EditionStore
 from services.publisher.finalise import Finaliser
 from services.publisher.handler import PublisherHandler
 from services.publisher.store import CLAIMS, EPOCHS, ROLL, RollStore
+from shared.commands.feed import CommandFeed
 from shared.commands.marker_reader import MarkerReader
 from shared.commands.markers import passed_marker
+from shared.commands.skips import Skips
 from shared.contracts.events import Marker
 from shared.contracts.identity import claim_id
 from shared.contracts.outputs import MOST_CLAIMS
@@ -51,6 +53,7 @@ class Desk:
             EditionStore(mongo),
             finaliser,
             cast(MarkerReader, _EveryMarker()),
+            Skips(cast(CommandFeed, _NoCommands())),
             progress,
             Metrics("publisher"),
             BUDGET,
@@ -67,6 +70,15 @@ class Desk:
 
     def claims(self) -> dict[str, int]:
         return {each["_id"]: each["epoch"] for each in self.mongo.dump().get(CLAIMS, [])}
+
+
+class _NoCommands:
+    """Nobody said anything."""
+
+    state = CommandLog().empty()
+
+    async def wait_for_end(self, _timeout: float) -> None:
+        """Nothing comes."""
 
 
 class _EveryMarker:

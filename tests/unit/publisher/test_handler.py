@@ -7,7 +7,10 @@ import pytest
 from services.publisher.registrations import Document
 from services.publisher.store import CLAIMS, EPOCHS, ROLL, EpochEnd, RollStore
 from shared.commands.state import PairKey
-from shared.process.errors import NotYet, StoreRolledBack, TransientError
+from shared.contracts.commands import CommandType
+from shared.contracts.topics import Topic
+from shared.process.errors import NotYet, StoreRolledBack, TransientError, UnreadableRecord
+from shared.runtime.record import Record, fingerprint
 from shared.store.progress import COLLECTION
 from tests.kit.checked_records import checked_output
 from tests.kit.memory_mongo import MemoryMongo
@@ -89,3 +92,41 @@ async def test_of_two_who_read_a_registration_at_once_the_second_to_store_it_rea
     with pytest.raises(NotYet):
         await roll.save([{**first, "revision": 2, "slots": ["first", "third"]}])
     assert mongo.dump()[ROLL][0]["slots"] == ["first", "second"]
+
+
+def skip(desk: Desk, record: Record) -> None:
+    """Two officers have the record passed over."""
+    data = {
+        "topic": record.topic,
+        "partition": record.partition,
+        "offset": record.offset,
+        "record_sha256": fingerprint(record),
+        "reason": "a test tool wrote it",
+    }
+    desk.commands.command(CommandType.SKIPPED, data, "admin")
+
+
+async def test_a_foreign_record_stops_the_publisher_until_two_officers_skip_it_and_leaves_no_trace() -> None:
+    plain, desk = desk_with_records(), desk_with_records()
+    foreign = Record(
+        Topic.CHECKED.value, 1, next(desk.offsets[1]), 0, None, None, (), "undecodable_batch", 40
+    )
+    with pytest.raises(UnreadableRecord, match=r"rollstream skip registration\.checked\.v1/1/"):
+        await desk.read(*desk.checked, foreign)
+    skip(desk, foreign)
+    await desk.read(*desk.checked, foreign)
+    await plain.read(*plain.checked)
+    found = desk.mongo.dump()
+    assert {each["_id"]: each["next_offset"] for each in found[COLLECTION]}[
+        f"publisher/{Topic.CHECKED.value}/1"
+    ] == 41
+    assert found[ROLL] == plain.mongo.dump()[ROLL]
+    assert len(found[EPOCHS]) == PARTITIONS
+
+
+async def test_a_checked_record_is_read_whatever_officers_say() -> None:
+    desk = desk_with_records()
+    for record in list(desk.checked):
+        skip(desk, record)
+    await desk.read(*desk.checked)
+    assert len(desk.mongo.dump()[ROLL]) == 2

@@ -29,7 +29,7 @@ STEPS = st.lists(
     st.sampled_from(
         [
             *("cut_off", "decide", "undecide", "reverse", "finalise", "officers", "open", "junk", "self"),
-            *("twice", "withdraw", "return", "approve", "late", "devices"),
+            *("twice", "withdraw", "return", "approve", "late", "devices", "skip"),
         ]
     ),
     max_size=14,
@@ -73,6 +73,10 @@ def play(steps: list[str]) -> CommandLog:
                         log.withdraw(proposal, "approver")
                     else:
                         log.approve(proposal, after_ms=LIFETIME_MS + 1 if step == "late" else 1)
+            case "skip":
+                data = {"topic": "registration.checked.v1", "partition": 1, "offset": len(log.messages)}
+                more = {"record_sha256": "0" * 64, "reason": "a stranger wrote it"}
+                log.command(CommandType.SKIPPED, {**data, **more}, "admin")
             case "devices":
                 log.adopt("devices", b"[]")
             case "twice":
