@@ -234,9 +234,9 @@ def skip(
     reason: Why,
     as_json: Json = False,
 ) -> None:
-    """Propose to pass over a record of our own topics that no service can read.
+    """Propose to pass over a record that stops a service.
 
-    For a service that stopped with the cause `own_topic`. Once another officer has approved it, start the
+    For a record of our own topics that it cannot read (cause `own_topic`). Once another officer has approved it, start the
     service again. A record that can be read is never passed over.
     """
     from cli.skipping import skip_record
