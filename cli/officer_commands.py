@@ -236,8 +236,8 @@ def skip(
 ) -> None:
     """Propose to pass over a record that stops a service.
 
-    For a record of our own topics that it cannot read (cause `own_topic`). Once another officer has approved it, start the
-    service again. A record that can be read is never passed over.
+    For a record of our own topics that it cannot read (cause `own_topic`). Once another officer has approved
+    it, start the service again. A record that can be read is never passed over.
     """
     from cli.skipping import skip_record
 

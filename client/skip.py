@@ -5,7 +5,8 @@ from typing import Any
 
 from aiokafka import TopicPartition
 
-from client.topics import partitions_of, require
+from client.require import require
+from client.topics import partitions_of
 from services.dedup import records as accepted
 from services.publisher import handler as checked
 from shared.commands.markers import is_marker
