@@ -16,6 +16,7 @@ from audit.outcomes import Source
 from audit.records import Version
 from audit.report import Check
 from audit.source import Source as Reader
+from audit.source import Span, Spans
 from shared.contracts.identity import canonical
 from shared.contracts.outputs import Checked, FurtherClaims, OutputType
 from shared.contracts.topics import Topic, partition_for
@@ -168,32 +169,50 @@ async def check_dead_letters(look: Look, reader: Reader) -> None:
 
 async def check_receipts(look: Look, reader: Reader, owed: frozenset[str] | None) -> None:
     """`registration.receipts.v1`; `owed` are the batches whose receipt is yet to be sent, None if unknown."""
-    expected = look.judged.receipts
-    last: dict[str, tuple[str, bytes]] = {}
-    async for record in _read(look, reader, Topic.RECEIPTS):
-        key = (record.key or b"").decode("utf-8", "replace")
-        if header(record.headers, "ce_type") != OutputType.RECEIPT.encode():
-            look.foreign(Topic.RECEIPTS, record, UNKNOWN_TYPE)
-        elif key not in expected or record.partition != partition_for(key.encode(), look.partitions):
-            look.report.break_("receipts", place(Topic.RECEIPTS, record), "of no batch that was closed")
-        else:
-            last[key] = place(Topic.RECEIPTS, record), record.value or b""
+    last = await _last_receipts(look, reader, look.spans[Topic.RECEIPTS])
     settled = owed is not None and look.settled.all_sent("registration", look.spans[Topic.EVENTS])
-    for key, receipt in expected.items():
+    wanted = {key: canonical(receipt) for key, receipt in look.judged.receipts.items()}
+    if settled and any(last.get(key, ("", b""))[1] != value for key, value in wanted.items()):
+        # What was sent since the ends were taken is not owed any more; and what was sent after the log went
+        # on says more than is known here.
+        spans = await reader.spans(Topic.RECEIPTS)
+        settled = await reader.spans(Topic.EVENTS) == look.spans[Topic.EVENTS]
+        if settled:
+            ends = {number: span.end for number, span in look.spans[Topic.RECEIPTS].items()}
+            since = {number: Span(ends[number], span.end) for number, span in spans.items()}
+            last |= await _last_receipts(look, reader, since)
+    for key, value in wanted.items():
         look.report.look("receipts")
         where, told = last.get(key, ("", b""))
-        wanted = canonical(receipt)
         due = settled and owed is not None and key not in owed
         if not where:
             look.report.miss("receipts", f"batch {key}", "never sent", due=due)
-        elif told != wanted:
-            path = first_difference(wanted, told)
+        elif told != value:
+            path = first_difference(value, told)
             look.report.miss("receipts", where, f"batch {key}: the last one differs at {path}", due=due)
 
 
-async def _read(look: Look, reader: Reader, topic: Topic) -> AsyncIterator[LogRecord]:
+async def _last_receipts(look: Look, reader: Reader, spans: Spans) -> dict[str, tuple[str, bytes]]:
+    """Of each batch the last receipt that lies there, and where."""
+    last: dict[str, tuple[str, bytes]] = {}
+    async for record in _read(look, reader, Topic.RECEIPTS, spans):
+        key = (record.key or b"").decode("utf-8", "replace")
+        if header(record.headers, "ce_type") != OutputType.RECEIPT.encode():
+            look.foreign(Topic.RECEIPTS, record, UNKNOWN_TYPE)
+        elif key not in look.judged.receipts or record.partition != partition_for(
+            key.encode(), look.partitions
+        ):
+            look.report.break_("receipts", place(Topic.RECEIPTS, record), "of no batch that was closed")
+        else:
+            last[key] = place(Topic.RECEIPTS, record), record.value or b""
+    return last
+
+
+async def _read(
+    look: Look, reader: Reader, topic: Topic, spans: Spans | None = None
+) -> AsyncIterator[LogRecord]:
     """Every record that can be read; the others are foreign: our own clients write none."""
-    async for record in reader.records(topic, look.spans[topic]):
+    async for record in reader.records(topic, look.spans[topic] if spans is None else spans):
         if record.fault is None or (topic == Topic.DEAD_LETTERS and record.fault == "headers"):
             yield record
         else:

@@ -57,7 +57,7 @@ class Run:
         """As `audit.source.Source`."""
         for number in spans:
             for record in self.topics[topic]:
-                if record.partition == number:
+                if record.partition == number and spans[number].begin <= record.offset < spans[number].end:
                     yield record
 
     async def committed(self, _group: str, topic: Topic) -> Mapping[int, int]:
