@@ -70,13 +70,16 @@ def check(
     Names line, field and rule of each fault.
     """
     from client.allowed import told
+    from client.bounded import TooLarge, bounded_lines
     from client.check import check_lines
 
     try:
         with file.open("rb") as lines:
-            faults = list(check_lines(lines))
+            faults = list(check_lines(bounded_lines(lines)))
     except OSError as error:
         fail(f"{file}: {error.strerror}; name a capture file")
+    except TooLarge as error:
+        fail(f"{file}: {error}; name a capture file")
     value = [{"line": each.line, "path": each.path, "rule": each.rule} for each in faults]
     text = [
         f"line {each.line}: {each.path or 'event'}: {told(each.rule, each.allowed)}"
@@ -100,13 +103,14 @@ def produce_command(
 
     After an interruption the same command continues where it stopped.
     """
+    from client.bounded import TooLarge, bounded_lines
     from client.produce import ProduceFailed, produce
 
     if mode not in ("binary", "structured"):
         fail("--mode is binary or structured")
     try:
         with file.open("rb") as lines:
-            total = sum(1 for _ in lines)
+            total = sum(1 for _ in bounded_lines(lines))
         with progress() as bars:
             sending, checking = bars.add("Sending", total), bars.add("Checking", total, shown=total > LONG)
             done = run(
@@ -120,6 +124,8 @@ def produce_command(
             )
     except OSError as error:
         fail(f"{file}: {error.strerror}; name a capture file")
+    except TooLarge as error:
+        fail(f"{file}: {error}; name a capture file")
     except ProduceFailed as error:
         fail(str(error))
     except KeyboardInterrupt:

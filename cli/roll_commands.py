@@ -11,10 +11,15 @@ from cli.app import Json, app, run, settings
 from client.output import echo, fail, show, to_json
 
 if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+    from client.keys import ListKey
 
 Keys = Annotated[
-    list[Path], typer.Option("--key", help="A public signing key of the register, in PEM; may be repeated.")
+    list[Path],
+    typer.Option(
+        "--key",
+        help="A public signing key of the register, in PEM; may be repeated. FILE@OFFSET: the command at "
+        "that offset replaced it, and it signs no later version.",
+    ),
 ]
 
 ANOTHER_KEY = (
@@ -22,17 +27,18 @@ ANOTHER_KEY = (
 )
 
 
-def _keys(paths: list[Path]) -> list[Ed25519PublicKey]:
-    from shared.crypto.signing import UnusableKey, load_public_pem
+def _keys(files: list[Path]) -> list[ListKey]:
+    from client.keys import load_keys
+    from shared.crypto.signing import UnusableKey
 
     keys = []
-    for path in paths:
+    for file in files:
         try:
-            keys.append(load_public_pem(path.read_bytes()))
+            keys += load_keys([file])
         except OSError as error:
-            fail(f"{path}: {error.strerror}. Name the register's public signing key by --key.")
+            fail(f"{file}: {error.strerror}. Name the register's public signing key by --key.")
         except UnusableKey as error:
-            fail(f"{path}: {error}. Name the register's public signing key by --key.")
+            fail(f"{file}: {error}. Name the register's public signing key by --key.")
     return keys
 
 
@@ -86,8 +92,8 @@ def lists(
 
     A version is written when it is complete and verifies.
     """
+    from client.keys import UNKNOWN_SIGNER
     from client.lists import CannotFollow, Follower
-    from client.proof import UNKNOWN_SIGNER
 
     told = False
 

@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from typing import Any
 
+from client.keys import UNKNOWN_SIGNER
 from client.output import to_json
-from client.proof import UNKNOWN_SIGNER, Proof
+from client.proof import Proof
 from client.verify import Report
 
 

@@ -14,12 +14,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from aiokafka import TopicPartition
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from client.keys import ListKey
 from client.parts import Parts
 from client.verify import Document, NoDocument, faults_of, read_document
 from shared.contracts.topics import Topic
-from shared.crypto import signing
 from shared.process.settings import Settings
 from shared.runtime.clients import connection_options, reader_options
 from shared.runtime.record import Record
@@ -51,7 +50,7 @@ class Follower:
         self,
         settings: Settings,
         out: Path,
-        keys: Sequence[Ed25519PublicKey],
+        keys: Sequence[ListKey],
         on_version: Callable[[str, int, Path], None] = lambda _roll, _version, _path: None,
         on_refused: Callable[[str, str], None] = lambda _where, _why: None,
     ) -> None:
@@ -218,7 +217,7 @@ class Follower:
         _write(self._incoming / "progress.json", json.dumps(progress).encode())
 
     def _key_ids(self) -> set[str]:
-        return {signing.key_id(key) for key in self._keys}
+        return {key.id for key in self._keys}
 
 
 def current_versions(out: Path) -> Iterator[tuple[str, int]]:

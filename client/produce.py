@@ -10,6 +10,7 @@ from pathlib import Path
 
 from aiokafka.errors import KafkaError
 
+from client.bounded import TooLarge, bounded_lines
 from client.require import require
 from client.sender import RecordSender
 from client.wire import Mode, require_capture_line, to_record
@@ -84,8 +85,8 @@ async def produce(
         await sender.start()
         advance(skipped)
         done = skipped
-        with path.open("rb") as lines:
-            remaining = islice(lines, skipped, None)
+        with path.open("rb") as file:
+            remaining = islice(bounded_lines(file), skipped, None)
             while chunk := list(islice(remaining, CHUNK)):
                 await _send(sender, chunk, done, mode, acknowledged)
                 done += len(chunk)
@@ -109,20 +110,25 @@ def _away(settings: Settings) -> str:
 
 def _require_capture_file(path: Path, sender: RecordSender, checked: Advance) -> None:
     number = 0
-    with path.open("rb") as lines:
-        while chunk := list(islice(lines, CHUNK)):
-            for line in chunk:
-                number += 1
-                try:
-                    require_capture_line(line)
-                    sender.partition(to_record(line))
-                except ValueError as error:
-                    raise ProduceFailed(
-                        f"{path}, line {number}: {error}. Nothing was sent: a capture file has one "
-                        "structured CloudEvent in JSON a line. Mend the line, or name "
-                        "another file; `rollstream check` finds what else is wrong"
-                    ) from None
-            checked(len(chunk))
+    with path.open("rb") as file:
+        try:
+            for number, line in enumerate(bounded_lines(file), 1):
+                require_capture_line(line)
+                sender.partition(to_record(line))
+                if number % CHUNK == 0:
+                    checked(CHUNK)
+        except TooLarge as error:
+            number += 1
+            why: ValueError = error
+        except ValueError as error:
+            why = error
+        else:
+            checked(number % CHUNK)
+            return
+    raise ProduceFailed(
+        f"{path}, line {number}: {why}. Nothing was sent: a capture file has one structured CloudEvent in "
+        "JSON a line. Mend the line, or name another file; `rollstream check` finds what else is wrong"
+    )
 
 
 async def _send(

@@ -8,17 +8,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from pydantic import Field, ValidationError
 
+from client.keys import ListKey, signature_fault
 from shared.contracts import strict_json
 from shared.contracts.fields import Sha256, Strict, field_errors
 from shared.contracts.identity import canonical
 from shared.contracts.lists import Entry, ListHead, Number, Signature
-from shared.crypto import merkle, signing
-
-UNKNOWN_SIGNER = "the signature is not one of the given keys'"
-"""The fault of what may be right, and was signed by a key that was not given."""
+from shared.crypto import merkle
 
 
 class ProofFile(Strict):
@@ -106,12 +103,11 @@ def read_proof(raw: bytes) -> Proof | None:
     return Proof(content["row"], *place, content["list"], content["signature"])
 
 
-def proof_faults(proof: Proof, keys: Sequence[Ed25519PublicKey]) -> list[str]:
+def proof_faults(proof: Proof, keys: Sequence[ListKey]) -> list[str]:
     """What is wrong with a proof; empty if it verifies with one of the keys."""
     head = proof.head
-    faults = []
-    if not any(signing.verify_json(key, head, proof.signature) for key in keys):
-        faults.append(UNKNOWN_SIGNER)
+    fault = signature_fault(head, proof.signature, keys)
+    faults = [] if fault is None else [fault]
     if (proof.root, proof.size) != (head["merkle_root"], head["count"] + head["removed_count"]):
         faults.append("root or size is not what the list's head says")
     steps = [bytes.fromhex(step) for step in proof.path]

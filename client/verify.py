@@ -5,15 +5,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from pydantic import BaseModel, ValidationError
 
-from client.proof import UNKNOWN_SIGNER, NoProof, Proof, inclusion_proof, proof_faults, read_proof
+from client.bounded import TooLarge, read_bounded
+from client.keys import ListKey, signature_fault
+from client.proof import NoProof, Proof, inclusion_proof, proof_faults, read_proof
 from shared.contracts import strict_json
 from shared.contracts.fields import field_errors
 from shared.contracts.identity import canonical
 from shared.contracts.lists import ProvinceManifest, RollManifest, StationList
-from shared.crypto import merkle, signing
+from shared.crypto import merkle
 
 Kind = Literal["list", "province", "roll"]
 EditionName = tuple[str, str, int]
@@ -110,12 +111,10 @@ def read_document(raw: bytes, path: str = "") -> Document:
     return Document(kind, content, path)
 
 
-def faults_of(document: Document, keys: Sequence[Ed25519PublicKey]) -> list[str]:
+def faults_of(document: Document, keys: Sequence[ListKey]) -> list[str]:
     """What is wrong with one document by itself; empty if it verifies with one of the keys."""
-    faults = []
-    signature = document.content["signature"]
-    if not any(signing.verify_json(key, document.head, signature) for key in keys):
-        faults.append(UNKNOWN_SIGNER)
+    fault = signature_fault(document.head, document.content["signature"], keys)
+    faults = [] if fault is None else [fault]
     return faults + (_list_faults(document) if document.kind == "list" else _manifest_faults(document))
 
 
@@ -159,7 +158,7 @@ def edition_faults(documents: Iterable[Document]) -> list[tuple[str, str]]:
     return faults + _on_two_lists(by_kind["list"].values())
 
 
-def verify_paths(paths: Iterable[Path], keys: Sequence[Ed25519PublicKey], voter: str | None = None) -> Report:
+def verify_paths(paths: Iterable[Path], keys: Sequence[ListKey], voter: str | None = None) -> Report:
     """Verify files, and all JSON files of folders; documents of one version also against each other.
 
     With `voter`, a registration id, also prove that it is on its list.
@@ -168,15 +167,15 @@ def verify_paths(paths: Iterable[Path], keys: Sequence[Ed25519PublicKey], voter:
     editions: dict[EditionName, list[Document]] = {}
     broken: set[EditionName] = set()
     for path in _files(paths):
-        raw = path.read_bytes()
         try:
+            raw = read_bounded(path)
             if (found := read_proof(raw)) is not None:
                 wrong = [(str(path), fault) for fault in proof_faults(found, keys)]
                 report.faults += wrong
                 report.proven += [] if wrong else [(str(path), found)]
                 continue
             document = read_document(raw, str(path))
-        except (NoDocument, NoProof) as error:
+        except (NoDocument, NoProof, TooLarge) as error:
             report.faults.append((str(path), str(error)))
             continue
         faults = faults_of(document, keys)
@@ -202,11 +201,6 @@ def verify_paths(paths: Iterable[Path], keys: Sequence[Ed25519PublicKey], voter:
         if not misfits and name not in broken:
             report.whole.append(name)
     return report
-
-
-def load_keys(paths: Iterable[Path]) -> list[Ed25519PublicKey]:
-    """Public keys in PEM. Raises shared.crypto.signing.UnusableKey."""
-    return [signing.load_public_pem(path.read_bytes()) for path in paths]
 
 
 def _list_faults(document: Document) -> list[str]:

@@ -5,8 +5,9 @@ import time
 from collections import Counter
 from typing import Any
 
+from client.keys import load_keys
 from client.lists import Follower
-from client.verify import load_keys, verify_paths
+from client.verify import verify_paths
 from demo import measure, sending
 from demo.officers import Known, decisions
 from demo.state import ROLL, Demo, DemoFailed, Example

@@ -19,6 +19,9 @@ from shared.reference.officers import InvalidOfficers, Officer, parse_officers
 MAX_CAPACITY: Final = 750
 """Most entries on a list."""
 
+FILE_BYTES: Final = 64 * 1024 * 1024
+"""Most bytes of a reference file; the stations of a whole country have some 5 MB."""
+
 GAZETTEER_COLUMNS = ["code", "name_km", "name_latin"]
 STATION_COLUMNS = ["station", "name_km", "name_latin", "commune", "villages", "capacity"]
 _CODE = re.compile(r"(?:[0-9]{2}){1,4}", re.ASCII)
@@ -161,15 +164,20 @@ class ReferenceStore:
     def read(self, kind: str, sha256: str) -> bytes:
         """The bytes of a file. Raises MissingReference."""
         try:
-            raw = (self._directory / sha256).read_bytes()
+            with (self._directory / sha256).open("rb") as file:
+                raw = file.read(FILE_BYTES + 1)
         except OSError:
             raise MissingReference(kind, sha256) from None
+        if len(raw) > FILE_BYTES:
+            raise MissingReference(kind, sha256, f"has more than {FILE_BYTES} bytes")
         if sha256_hex(raw) != sha256:
             raise MissingReference(kind, sha256, "has other bytes")
         return raw
 
     def put(self, kind: str, raw: bytes) -> str:
         """Check a file, keep it under its SHA-256 and answer that. Raises InvalidReference."""
+        if len(raw) > FILE_BYTES:
+            raise InvalidReference(kind, 0, f"more than {FILE_BYTES} bytes")
         validate(kind, raw)
         sha256 = sha256_hex(raw)
         self._directory.mkdir(parents=True, exist_ok=True)

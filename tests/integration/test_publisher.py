@@ -12,6 +12,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from audit.verifier import verify_list
+from client.keys import ListKey
 from client.lists import Follower
 from client.verify import verify_paths
 from engines import Engines, LocalEngine
@@ -29,7 +30,7 @@ from tests.kit.registration_kit import PARTITIONS
 from tests.kit.registration_register import Register, new_register
 from tests.kit.runtime_kit import Running, until
 
-KEY = key_of("signer").public_key()
+KEY = ListKey(key_of("signer").public_key())
 COLLECTIONS = ("roll", "claims", "epochs", "commands", "rolls", "lists", "progress")
 MOVED_STATIONS = b"""station,name_km,name_latin,commune,villages,capacity
 010203-02,,,010203,,750
@@ -172,7 +173,7 @@ async def test_checked_records_and_a_finalised_give_one_whole_version_that_verif
         "010204-01": ["r-3"],
     }
     for file in folder.iterdir():
-        verify_list(file.read_bytes(), signing.public_pem(KEY))
+        verify_list(file.read_bytes(), signing.public_pem(KEY.key))
     manifest = json.loads((folder.parent / "roll.json").read_bytes())["manifest"]
     offset = manifest["command_offset"]
     on_the_topic = await publishing.register.commands_on_the_topic()

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from aiokafka import TopicPartition
 
+from client.keys import ListKey
 from client.lists import Follower, current_versions
 from services.publisher.lists import roll_manifest, signer, station_list
 from shared.contracts.identity import canonical
@@ -17,7 +18,7 @@ from tests.kit.checked_records import registration
 from tests.kit.command_log import REGISTER, key_of
 from tests.kit.small_edition import SIGN, edition, small_edition
 
-KEY, OTHER = key_of("signer").public_key(), key_of("other").public_key()
+KEY, OTHER = ListKey(key_of("signer").public_key()), ListKey(key_of("other").public_key())
 RECORDS = small_edition().records()
 FILES = [
     *(f"lists/{station}.json" for station in ("S-1", "S-2", "S-3")),

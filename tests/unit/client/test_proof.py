@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.__main__ import app
+from client.keys import ListKey
 from client.lists import Follower
 from client.proof import NoProof, inclusion_proof, proof_faults, read_proof
 from services.publisher.lists import station_list
@@ -20,7 +21,7 @@ from tests.kit.command_log import REGISTER, key_of
 from tests.kit.small_edition import PUBLIC_PEM, SIGN, edition, small_edition
 from tests.unit.publisher.test_lists import variants
 
-KEY = key_of("signer").public_key()
+KEY = ListKey(key_of("signer").public_key())
 SCRIPT = Path(__file__).parents[3] / "examples/verify_proof.py"
 
 

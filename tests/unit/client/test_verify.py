@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from client.keys import ListKey
 from client.lists import Follower
 from client.proof import inclusion_proof
 from client.verify import NoDocument, edition_faults, faults_of, read_document, verify_paths
@@ -18,7 +19,7 @@ from tests.kit.small_edition import SIGN, small_edition
 from tests.unit.publisher.test_lists import variants
 
 SMALL = small_edition()
-KEY = key_of("signer").public_key()
+KEY = ListKey(key_of("signer").public_key())
 
 
 @pytest.fixture
@@ -34,14 +35,14 @@ def change(path: Path, **members: Any) -> None:
 
 
 def test_a_whole_version_verifies(folder: Path) -> None:
-    report = verify_paths([folder], [key_of("older").public_key(), KEY])
+    report = verify_paths([folder], [ListKey(key_of("older").public_key()), KEY])
     assert report.good
     assert (report.lists, report.manifests, report.entries) == (3, 3, 4)
     assert report.whole == [(REGISTER, "2027-commune", 2)]
 
 
 def test_another_key_verifies_nothing(folder: Path) -> None:
-    report = verify_paths([folder], [key_of("other").public_key()])
+    report = verify_paths([folder], [ListKey(key_of("other").public_key())])
     assert len(report.faults) == 6 and not report.good and not report.whole
 
 
