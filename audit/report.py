@@ -86,7 +86,8 @@ class Report:
     """The result of an audit.
 
     `broken` and `not_yet` hold the first findings of each check, `broken_of` and `not_yet_of` how many there
-    are; `looked_at` counts what a check compared; `counts` tell of the register.
+    are; `looked_at` counts what a check compared; `counts` tell of the register; `passed_over` has the place
+    of each foreign record that two officers had passed over, and the id of their command.
     """
 
     with_store: bool = True
@@ -96,6 +97,7 @@ class Report:
     broken: list[Finding] = field(default_factory=list)
     not_yet: list[Finding] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
+    passed_over: list[tuple[str, str]] = field(default_factory=list)
 
     @property
     def holds(self) -> bool:
@@ -122,6 +124,10 @@ class Report:
         """Something is missing or old: broken if it is due."""
         (self.break_ if due else self.wait)(check, where, what)
 
+    def pass_over(self, where: str, command_id: str) -> None:
+        """Services skip a record, as two officers decided."""
+        self.passed_over.append((where, command_id))
+
     def checks(self) -> Iterable[Check]:
         """Those that were made."""
         return (each for each in CHECKS if self.with_store or each not in OF_STORE)
@@ -142,6 +148,7 @@ class Report:
             },
             "broken": [_told(each) for each in self.broken],
             "not_yet": [_told(each) for each in self.not_yet],
+            "passed_over": [{"where": where, "command": command} for where, command in self.passed_over],
         }
 
 

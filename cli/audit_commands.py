@@ -86,6 +86,9 @@ def _show(report: Report, register: str, limit: int) -> None:
         _show_findings("Broken", report.broken, limit)
     if report.not_yet:
         _show_findings("Not there yet", report.not_yet, limit)
+    if report.passed_over:
+        rows_of_skips = report.passed_over[:limit]
+        echo(table("Passed over, as two officers decided", ("where", "command"), rows_of_skips))
     rows = [
         (
             each.replace("_", " "),

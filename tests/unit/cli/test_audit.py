@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -55,6 +55,27 @@ def test_what_is_broken_is_named_with_its_place_and_ends_with_1(
     assert ended.exit_code == 1
     assert ended.stdout.count("conflicts/c-") == 3 and "no outcome is stored" in ended.stdout
     assert f"BROKEN: {MOST + 2} findings" in ended.stdout
+
+
+class WithSkip:
+    """A good run in which two officers had a foreign record passed over."""
+
+    register = good_run().register
+
+    async def audit(self, *, with_store: bool) -> Report:
+        report = await good_run().audit(with_store=with_store)
+        report.pass_over("registration.checked.v1/0/99", "command-7")
+        return report
+
+
+def test_what_two_officers_had_passed_over_is_shown_and_ends_with_0(
+    ask: Callable[[Run | Exception], Audit],
+) -> None:
+    ended = ask(cast(Run, WithSkip()))()
+    assert ended.exit_code == 0, ended.output
+    assert "Passed over" in ended.stdout and "registration.checked.v1/0/99" in ended.stdout
+    [told] = json.loads(ask(cast(Run, WithSkip()))("--json").stdout)["passed_over"]
+    assert told == {"where": "registration.checked.v1/0/99", "command": "command-7"}
 
 
 def test_what_is_not_there_yet_ends_with_3(ask: Callable[[Run | Exception], Audit]) -> None:
