@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from client import replay as replaying
 from client.dead_letters import Letter, read_letters
 from client.letter_states import States, states_of
 from client.replay import drop, replay
-from engines import Engines, LocalEngine, embedded_engines
+from engines import Engines, LocalEngine
 from shared.contracts.events import EventType as Type
 from shared.contracts.topics import Topic
 from shared.operations.actor import Actor
@@ -20,7 +20,6 @@ from shared.operations.log import read_trail
 from shared.operations.trail import Keys, Trail
 from shared.runtime.dead_letters import dead_letter
 from shared.runtime.record import Record
-from tests.conftest import running
 from tests.kit.command_log import key_of
 from tests.kit.registration_kit import event, registration
 from tests.kit.registration_register import Register, new_register
@@ -31,16 +30,9 @@ LOST = 1_000
 """Offsets of the events that the letters of these tests say they were."""
 
 
-@pytest.fixture(scope="module")
-def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engines[LocalEngine]]:
-    """A broker and a store for these tests alone."""
-    with running(embedded_engines(tmp_path_factory.mktemp("replay")), forget=True) as started:
-        yield started
-
-
 @pytest.fixture
-async def register(pair: Engines[LocalEngine], tmp_path: Path) -> AsyncIterator[Register]:
-    async with new_register(pair, tmp_path) as made:
+async def register(fresh_engines: Engines[LocalEngine], tmp_path: Path) -> AsyncIterator[Register]:
+    async with new_register(fresh_engines, tmp_path) as made:
         yield made
 
 

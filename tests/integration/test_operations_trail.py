@@ -24,9 +24,9 @@ async def entries(register: Register) -> list[Entry]:
 
 
 async def test_a_start_is_recorded_at_first_and_when_settings_have_changed(
-    engines: Engines[LocalEngine], tmp_path: Path
+    fresh_engines: Engines[LocalEngine], tmp_path: Path
 ) -> None:
-    async with new_register(engines, tmp_path) as register:
+    async with new_register(fresh_engines, tmp_path) as register:
 
         async def recorded(count: int) -> bool:
             return len(await entries(register)) >= count
@@ -53,10 +53,10 @@ async def test_a_start_is_recorded_at_first_and_when_settings_have_changed(
 
 
 async def test_a_trail_that_cannot_be_written_holds_no_service_up_and_shows(
-    engines: Engines[LocalEngine], tmp_path: Path
+    fresh_engines: Engines[LocalEngine], tmp_path: Path
 ) -> None:
-    async with new_register(engines, tmp_path) as register:
-        admin = AIOKafkaAdminClient(bootstrap_servers=engines.bootstrap_servers)
+    async with new_register(fresh_engines, tmp_path) as register:
+        admin = AIOKafkaAdminClient(bootstrap_servers=fresh_engines.bootstrap_servers)
         await admin.start()
         try:
             await admin.delete_topics([Topic.OPERATIONS.value])
