@@ -6,9 +6,9 @@
 # Repeating it is harmless; it takes nothing away. Principals are users of SASL; with mutual TLS put the
 # certificates' names instead. CAPTURE names the capture systems' principals, one for each office or vendor.
 # It relies on these settings of the brokers: `authorizer.class.name` is KRaft's StandardAuthorizer,
-# `allow.everyone.if.no.acl.found` false (the default), `delete.topic.enable` false (who may delete records may
-# delete the topic otherwise). Nobody gets a right on the cluster: who may write to one topic may do so
-# idempotently, and topics are made by the right to create them by name.
+# `allow.everyone.if.no.acl.found` false (the default), `delete.topic.enable` false (nobody has the right to
+# delete; this holds for administrators, too). Nobody gets a right on the cluster: who may write to one topic may
+# do so idempotently, and topics are made by the right to create them by name.
 set -euo pipefail
 : "${KAFKA_ACLS:=kafka-acls.sh}" "${BOOTSTRAP:?host:port of a broker}" "${ADMIN_CONFIG:?properties file of the admin client}"
 : "${CAPTURE:=capture}"
@@ -72,9 +72,9 @@ allow operator --operation Create --operation Describe --operation DescribeConfi
     --topic registration. --topic roll. --topic rollstream. --resource-pattern-type prefixed
 allow operator --operation Describe --group rollstream- --resource-pattern-type prefixed
 
-# Whoever sees to dead letters reads them, sends mended ones again to the events topic, and drops old ones; as
-# an officer, since each such act is signed and stays on the trail.
+# Whoever sees to dead letters reads them, and sends them again to the events topic, where an interrupted replay
+# is looked for; as an officer, since each such act is signed and stays on the trail. `rollstream skip` reads a
+# record that stops a service, and proposes to pass it over.
 reads dead-letters --topic registration.events.v1.dlq --topic registration.events.v1 --topic roll.commands.v1 \
-    --topic rollstream.operations.v1
-writes dead-letters --topic registration.events.v1 --topic rollstream.operations.v1
-allow dead-letters --operation Delete --topic registration.events.v1.dlq
+    --topic rollstream.operations.v1 --topic registration.accepted.v1 --topic registration.checked.v1
+writes dead-letters --topic registration.events.v1 --topic rollstream.operations.v1 --topic roll.commands.v1

@@ -26,7 +26,7 @@ WRITES: Mapping[str, frozenset[Topic]] = {
     "publisher": frozenset({Topic.LISTS, Topic.MANIFESTS} | _RECORDED),
     "capture": frozenset({Topic.EVENTS}),
     "officer": frozenset({Topic.COMMANDS}),
-    "dead-letters": frozenset({Topic.EVENTS} | _RECORDED),
+    "dead-letters": frozenset({Topic.EVENTS, Topic.COMMANDS} | _RECORDED),
 }
 READS: Mapping[str, frozenset[Topic]] = {
     "registration": frozenset({Topic.EVENTS, Topic.COMMANDS, Topic.RECEIPTS} | _RECORDED),
@@ -37,7 +37,9 @@ READS: Mapping[str, frozenset[Topic]] = {
     "downstream": frozenset({Topic.LISTS, Topic.MANIFESTS}),
     "observer": frozenset({Topic.LISTS, Topic.MANIFESTS, Topic.COMMANDS} | _RECORDED),
     "auditor": ALL,
-    "dead-letters": frozenset({Topic.DEAD_LETTERS, Topic.EVENTS, Topic.COMMANDS} | _RECORDED),
+    "dead-letters": frozenset(
+        {Topic.DEAD_LETTERS, Topic.EVENTS, Topic.COMMANDS, Topic.ACCEPTED, Topic.CHECKED} | _RECORDED
+    ),
 }
 GROUPS: Mapping[str, str] = {
     "registration": "rollstream-registration",
@@ -72,9 +74,7 @@ def allowed(what: str, principal: str) -> frozenset[Topic]:
             return WRITES.get(principal, frozenset())
         case "create":
             return ALL if principal == "operator" else frozenset()
-        case "delete records":
-            return frozenset({Topic.DEAD_LETTERS}) if principal == "dead-letters" else frozenset()
-        case "delete topic" | "alter":
+        case "delete records" | "delete topic" | "alter":
             return frozenset()
         case _:
             raise ValueError(what)

@@ -24,7 +24,7 @@ from shared.runtime.clients import connection_options
 from tests.conftest import running
 from tests.kit.certificates import Authority
 from tests.kit.secured import ADMIN, SERVICES, Secured, grant, secured_engines, secured_mongo
-from tests.kit.terminal import REGISTER, Ended, Terminal
+from tests.kit.terminal import REGISTER, Ended, Terminal, officer
 
 pytestmark = [pytest.mark.engines, pytest.mark.timeout(600)]
 
@@ -126,8 +126,13 @@ async def test_the_whole_flow_with_the_rights_of_deploy_alone(secured: Secured, 
         letters = (await people.as_("dead-letters", "dlq", "list", "--json")).json
         assert len(letters) == generated["expected"]["dead_lettered"] > 0
         place = letters[0]["place"]
-        assert (await people.as_("dead-letters", "dlq", "replay", place, "--json")).json["sent"] == [place]
-        assert (await people.as_("dead-letters", "dlq", "drop", place, "--yes", "--json")).json["dropped"]
+        who = ("--because", "tried", *officer("administrator"), "--yes", "--json")
+        replayed = ("dlq", "replay", place, "--out-of-order", *who)
+        assert (await people.as_("dead-letters", *replayed)).json["sent"].keys() == {place}
+        other = letters[1]["place"]
+        assert (await people.as_("dead-letters", "dlq", "drop", other, *who)).json["dropped"] == [other]
+        async with asyncio.timeout(120):
+            await settled(admin)
         async with asyncio.timeout(60):
             while not (await people.as_("officer", "status", "--json")).json["rolls"]:
                 pass
@@ -141,6 +146,7 @@ async def test_the_whole_flow_with_the_rights_of_deploy_alone(secured: Secured, 
                 break
         assert followed["refused"] == 0
     assert (await people.as_("downstream", "verify", "lists-downstream", *key, "--json")).json["faults"] == []
+    await people.as_("auditor", "audit")
     _no_secret(secured, tmp_path, people.said)
 
 

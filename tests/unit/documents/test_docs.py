@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
@@ -92,6 +92,7 @@ _VALUES: st.SearchStrategy[Any] = st.one_of(
 )
 
 
+@settings(deadline=None)  # the first example pays for all schemas, on a busy machine more than 200 ms
 @given(st.data())
 def test_a_schema_and_its_model_judge_alike(data: st.DataObject) -> None:
     name = data.draw(st.sampled_from([*events.MODELS, *commands.MODELS]))
