@@ -8,6 +8,7 @@ from cli.app import settings
 from cli.devices_file import require_own_keys
 from cli.proposing import propose, send
 from client import commands
+from client.bounded import read_bounded
 from client.officers_list import deadlock, idle_roles
 from client.output import fail, show
 from shared.contracts.commands import REFERENCE_KINDS, CommandType
@@ -51,7 +52,7 @@ def adopt_file(
     if kind == "devices":
         require_own_keys(settings(), file)
     try:
-        raw = file.read_bytes()
+        raw = read_bounded(file)
         if kind == "model":
             from matching.model import load_model
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from pathlib import Path
 
+from client.bounded import TooLarge, read_bounded
 from client.output import fail
 from shared.process.settings import Settings
 from shared.reference.devices import InvalidDevices, parse_devices
@@ -19,8 +20,8 @@ def require_own_keys(settings: Settings, file: Path) -> None:
     if settings.demo:
         return
     try:
-        devices = parse_devices(file.read_bytes())
-    except (OSError, InvalidDevices):
+        devices = parse_devices(read_bounded(file))
+    except (OSError, InvalidDevices, TooLarge):
         return
     for name, device in devices.items():
         if is_generated(name, base64.b64encode(device.public_key).decode()):

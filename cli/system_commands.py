@@ -109,6 +109,7 @@ def init(
 
     from cli.devices_file import require_own_keys
     from cli.errors import of_kafka
+    from client.bounded import TooLarge
     from client.commands import send
     from client.init import MENDED, RegisterExists, init_register
     from shared.reference.files import InvalidReference
@@ -122,7 +123,7 @@ def init(
             run(send(current, made.adoptions))
     except RegisterExists as error:
         fail(str(error))
-    except InvalidReference as error:
+    except (InvalidReference, TooLarge) as error:
         fail(f"{error}. Mend the file and run the command again.")
     except OSError as error:
         fail(f"{error.filename}: {error.strerror}. Mend that and run the command again.")

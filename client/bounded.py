@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 DOCUMENT_BYTES = 64 * 1024 * 1024
-"""Of a list, a manifest, a proof; the manifest of the largest roll has some 3 MB."""
+"""Of a list, a manifest, a proof, and of a reference file that a command reads: some 5 MB for a country."""
 
 LINE_BYTES = 16 * 1024 * 1024
 """Of a line of a capture file: an event has at most 64 KiB, what stands for a broken record may have more."""
@@ -22,7 +22,7 @@ def read_bounded(path: Path, most: int = DOCUMENT_BYTES) -> bytes:
     with path.open("rb") as file:
         raw = file.read(most + 1)
     if len(raw) > most:
-        raise TooLarge(f"more than {most} bytes")
+        raise TooLarge(f"{path.name}: more than {most} bytes")
     return raw
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from client.bounded import read_bounded
 from client.commands import SignedCommand, Signer, approval, sign, to_line
 from matching.model import default_model_bytes
 from shared.contracts.commands import CommandType, ReferenceKind, Role
@@ -57,21 +58,21 @@ def init_register(
     """Make a register's files below `out`.
 
     With `devices`, a devices file, events count from the first epoch on only if a device of it signed them.
-    Raises RegisterExists, and InvalidReference for a file that breaks the contract.
+    Raises RegisterExists, and InvalidReference or TooLarge for a file that breaks the contract.
     """
     keys_dir = out / "keys"
     if keys_dir.exists():
         raise RegisterExists(f"{keys_dir} is there already: choose another folder for a new register")
     store = ReferenceStore(out / "reference")
     gazetteer, mended = export_gazetteer()
-    stations_csv = stations.read_bytes() if stations else _a_station_a_commune(gazetteer)
+    stations_csv = read_bounded(stations) if stations else _a_station_a_commune(gazetteer)
     hashes: dict[ReferenceKind, str] = {
         "gazetteer": store.put("gazetteer", gazetteer),
         "stations": store.put("stations", stations_csv),
         "model": store.put("model", default_model_bytes()),
     }
     if devices is not None:
-        hashes["devices"] = store.put("devices", devices.read_bytes())
+        hashes["devices"] = store.put("devices", read_bounded(devices))
 
     keys_dir.mkdir(parents=True)
     keys = {name: _new_key(keys_dir, name) for name in (*OFFICERS, "signing")}

@@ -10,6 +10,7 @@ import pytest
 
 from client import bounded
 from client.bounded import TooLarge, bounded_lines, read_bounded
+from client.init import init_register
 from client.produce import ProduceFailed, produce
 from client.verify import verify_paths
 from shared.process.settings import Settings
@@ -35,7 +36,11 @@ def test_a_document_over_its_limit_is_a_fault_and_not_read(tmp_path: Path) -> No
     file = tmp_path / "roll.json"
     with file.open("wb") as sparse:
         sparse.truncate(bounded.DOCUMENT_BYTES + 1)
-    assert verify_paths([file], []).faults == [(str(file), f"more than {bounded.DOCUMENT_BYTES} bytes")]
+    why = f"roll.json: more than {bounded.DOCUMENT_BYTES} bytes"
+    assert verify_paths([file], []).faults == [(str(file), why)]
+    for files in ((file, None), (None, file)):
+        with pytest.raises(TooLarge):
+            init_register("kh", tmp_path / "register", *files)
 
 
 def test_a_capture_line_over_its_limit_is_named(tmp_path: Path) -> None:
