@@ -38,9 +38,9 @@ def main() -> int:
         return 0
     try:
         chosen = _chosen(arguments)
-        _require_engines(chosen)
+        _require_engines()
     except EngineFailed as error:
-        print(f"error: {error}", file=sys.stderr)  # noqa: T201
+        _say(f"error: {error}")
         return 1
     seeds = [arguments.seed] if arguments.seed is not None else list(range(1, arguments.seeds + 1))
     return asyncio.run(_run(chosen, seeds, arguments))
@@ -63,23 +63,30 @@ def _chosen(arguments: argparse.Namespace) -> list[Cell]:
     names = [name for name in arguments.cells.split(",") if name] or list(CELLS)
     if unknown := [name for name in names if name not in CELLS]:
         raise EngineFailed(f"no cell {unknown[0]}; there are: {', '.join(CELLS)}")
-    chosen = [CELLS[name] for name in names if CELLS[name].cheap or not arguments.short]
-    if given() is None:
-        return chosen
-    passed_over = [cell.name for cell in chosen if cell.own_servers]
-    print(f"not on servers that someone else runs: {', '.join(passed_over)}", file=sys.stderr)  # noqa: T201
-    arguments.jobs = 1  # the topics have fixed names
-    return [cell for cell in chosen if not cell.own_servers]
+    chosen = []
+    for cell in (CELLS[name] for name in names if CELLS[name].cheap or not arguments.short):
+        if missing := sorted(name for name in cell.needs if shutil.which(name) is None):
+            _say(f"not tried here: {cell.name} needs {', '.join(missing)}")
+        elif given() is not None and cell.own_servers:
+            _say(f"not tried on servers that someone else runs: {cell.name}")
+        else:
+            chosen.append(cell)
+    if given() is not None:
+        arguments.jobs = 1  # the topics have fixed names
+    return chosen
 
 
-def _require_engines(chosen: Sequence[Cell]) -> None:
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)  # noqa: T201
+
+
+def _require_engines() -> None:
     """Name the programs that are missing; get the engines where only they are."""
     if given() is not None:
         return
     needed = ["java"]
     if not engines.present():
         needed += ["mvn", "cargo", "cmake"]
-    needed += sorted({name for cell in chosen for name in cell.needs})
     if missing := [name for name in needed if shutil.which(name) is None]:
         raise EngineFailed(f"the fault matrix needs {', '.join(missing)}: not on this machine")
     engines.fetch()
@@ -151,11 +158,9 @@ def _tell(result: results.Result, number: int, of: int) -> None:
     said = [*result["broken"][:3], *([result["failed"]] if "failed" in result else [])]
     state = f"BROKEN {said}" if said else "ok"
     recovered = ", ".join(f"{each:.1f}" for each in result.get("recovered_s", ()))
-    print(  # noqa: T201
+    _say(
         f"{number}/{of} {result['cell']} seed {result['seed']}: {state}; {result.get('seconds', 0):.0f} s"
-        + (f", recovered in {recovered} s" if recovered else ""),
-        file=sys.stderr,
-        flush=True,
+        + (f", recovered in {recovered} s" if recovered else "")
     )
 
 
