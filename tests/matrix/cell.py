@@ -31,6 +31,8 @@ class Cell:
     kills_servers: bool = False
     cheap: bool = False
     by_hand: bool = False
+    devices: bool = True
+    """Whether events are signed by devices; without, the register takes them from anybody."""
     small_disk: bool = False
     clock: bool = False
     stops: frozenset[str] = frozenset()

@@ -172,7 +172,9 @@ async def _ready(cell: Cell, seed: int, directory: Path) -> AsyncIterator[Run]:
         settings = settings_of(environment)
         await place_topics(settings, cell.topics)
         await ensure_topics(settings)
-        stream = await create_register(EVENTS, seed, directory, settings, Console(quiet=True))
+        stream = await create_register(
+            EVENTS, seed, directory, settings, Console(quiet=True), signed=cell.devices
+        )
         officers_file = (directory / "register/officers.json").read_bytes()
         environment["ROLLSTREAM_FOUNDING_OFFICERS"] = sha256_hex(officers_file)
         settings = settings_of(environment)

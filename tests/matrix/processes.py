@@ -66,7 +66,8 @@ class Processes:
 
     def kill(self, service: str, number: int) -> None:
         """End a process without a warning; the supervisor starts it again."""
-        self.running[service, number].process.kill()
+        with contextlib.suppress(ProcessLookupError):  # it is being started again
+            self.running[service, number].process.kill()
 
     async def stop(self, service: str, number: int) -> None:
         """End a process as an operator would, for good."""

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import random
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 
 from aiokafka.client import AIOKafkaClient
 
+from client.sender import RecordSender
 from client.wire import ProducerRecord, to_record
 from shared.contracts.topics import Topic, partition_for
+from shared.runtime.clients import connection_options
 from tests.kit import hostile
+from tests.kit.accepted import voter
 from tests.kit.raw_records import Raw, raw_batch, send_raw
 from tests.matrix.cell import cell
 from tests.matrix.run import Run
@@ -86,3 +92,52 @@ async def duplicates(run: Run) -> None:
         service = run.some_service()
         run.note(f"kill -9 {service}")
         run.processes.kill(service, run.some_process(service))
+
+
+PAIRS, AT_ONCE = 100, 4
+
+
+def _twins(run: Run) -> Iterator[bytes]:
+    """Lines of a capture file: of each pair, one person under two registrations, both halves in turn."""
+    accepted = [
+        json.loads(run.stream.lines[event.line - 1])
+        for event in run.stream.events[: run.stream.first_epoch]
+        if event.scenario == "registered" and event.expected == "accepted"
+    ]
+    sound = [each for each in accepted if "data" in each]
+    for number in range(PAIRS):
+        like = run.dice.choice(sound)
+        for side in "AB":
+            name = f"T-{side}-{number}"
+            data = {**like["data"], "registration_id": name, "voter": voter(number), "polling_station": None}
+            capture = {**data["capture"], "device": f"T-{side}", "batch": f"T-{side}-1", "sequence": number}
+            event = {**like, "id": name, "source": f"/capture/T-{side}", "data": {**data, "capture": capture}}
+            yield json.dumps(event).encode()
+
+
+@cell(
+    "twins",
+    "both halves of 100 pairs arrive at one moment; dedup has an index that lags, and is killed meanwhile",
+    devices=False,
+)
+async def twins(run: Run) -> None:
+    settings, lines = run.settings, list(_twins(run))
+    connection = connection_options(settings.kafka, "rollstream-twins")
+    sender = RecordSender(Topic.EVENTS, settings.kafka.partitions, **connection)
+    await sender.start()
+    try:
+        async with run.fault():
+            lagging = [sys.executable, "-m", "tests.kit.slow_dedup", "wait"]
+            for number in run.processes.numbers("dedup"):
+                await run.processes.stop("dedup", number)
+                await run.processes.start("dedup", number, lagging)
+            for begin in range(0, len(lines), 2 * AT_ONCE):
+                futures = [await sender.send(to_record(line)) for line in lines[begin : begin + 2 * AT_ONCE]]
+                sent = await asyncio.gather(*futures)
+                run.load.acknowledged += [(each.partition, each.offset) for each in sent]
+                await run.pause(0.1, 0.7)
+                if run.dice.random() < 0.05:
+                    run.note("kill -9 dedup")
+                    run.processes.kill("dedup", run.some_process("dedup"))
+    finally:
+        await sender.stop()
