@@ -41,7 +41,8 @@ def page(found: Sequence[results.Result]) -> str:
     lines.append("|---|---|" + "---:|" * (len(results.COLUMNS) - 1))
     for name, *rest in results.rows(found, CELLS):
         lines.append(f"| {name} | {CELLS[name].what} | " + " | ".join(rest) + " |")
-    broken = sum(results.is_broken(each) for each in found)
+    broken = sum(bool(each["broken"]) for each in found)
+    unfinished = [f"{each['cell']} with seed {each['seed']}" for each in found if "failed" in each]
     commits = sorted({each["commit"] for each in found})
     dates = sorted(each["date"][:10] for each in found)
     engines_of = sorted({f"{each['kafka']}, {each['store']}" for each in found})
@@ -53,6 +54,7 @@ def page(found: Sequence[results.Result]) -> str:
     summary = (
         f"{facts}, commit {', '.join(commits)}, on {'; '.join(engines_of)}: {len(found)} runs, "
         f"{sum(each.get('acknowledged', 0) for each in found):,} acknowledged events, "
-        f"{broken} run{'' if broken == 1 else 's'} with a broken invariant."
+        f"{broken} run{'' if broken == 1 else 's'} with a broken invariant"
+        + (f", {len(unfinished)} not finished ({', '.join(unfinished)})." if unfinished else ".")
     )
     return f"{head}\n{summary}\n\n" + "\n".join(lines) + "\n"

@@ -56,7 +56,7 @@ def row(name: str, results: Iterable[Result]) -> tuple[str, ...]:
     return (
         name,
         str(len(some)),
-        str(sum(map(is_broken, some))),
+        str(sum(bool(result["broken"]) for result in some)),
         str(sum(result.get("sent_again", 0) for result in some)),
         f"{statistics.median(seconds):.1f}" if seconds else "–",
         f"{max(seconds):.1f}" if seconds else "–",

@@ -70,7 +70,7 @@ async def _die(run: Run, window: str) -> None:
     async def charge(service: str, number: int, passes: int) -> None:
         await run.processes.stop(service, number)
         dying = [sys.executable, "-m", "tests.matrix.dying", service, window, str(passes)]
-        await run.processes.start(service, number, dying)
+        await run.processes.start(service, number, dying, ready=False)  # it may die before it is
 
     async with run.fault():
         run.note(", ".join(f"{service}-{number} at pass {passes}" for service, number, passes in chosen))

@@ -28,9 +28,15 @@ def test_disturbed_lines_are_all_there_and_some_twice_and_the_same_for_one_seed(
     assert Counter(disturbed(lines, random.Random(1), 0, 0)) == Counter(lines)
 
 
-def test_a_row_counts_runs_that_broke_something_and_runs_that_could_not_be_finished() -> None:
-    some = [result(), result(seed=2, broken=["lost", "lost"]), result(seed=3, failed="TimeoutError")]
-    assert results.row("steady", some) == ("steady", "3", "2", "6", "2.5", "4.0")
+def test_a_row_counts_runs_that_broke_something() -> None:
+    some = [result(), result(seed=2, broken=["lost", "lost"]), result(seed=3)]
+    assert results.row("steady", some) == ("steady", "3", "1", "6", "2.5", "4.0")
+
+
+def test_a_run_that_could_not_be_finished_shows_nothing_and_is_told() -> None:
+    assert results.is_broken(result(failed="TimeoutError"))
+    page = report.page([result(), result(seed=2, failed="TimeoutError")])
+    assert "0 runs with a broken invariant, 1 not finished (steady with seed 2)." in page
 
 
 def test_a_cell_in_which_nothing_recovers_has_no_seconds() -> None:
