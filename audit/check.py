@@ -13,6 +13,7 @@ from audit import commands, outcomes, roll
 from audit.history import CommandHistory
 from audit.log import LogRecord
 from audit.look import SERVICES, Look, Offsets, Settled, passed_on
+from audit.operations import check_operations
 from audit.outcomes import Judged
 from audit.published import check_published
 from audit.report import Report
@@ -36,7 +37,7 @@ from shared.contracts.topics import Topic
 
 OUTPUTS = (
     *(Topic.MANIFESTS, Topic.LISTS, Topic.CHECKED, Topic.ACCEPTED),
-    *(Topic.REJECTED, Topic.RECEIPTS, Topic.DEAD_LETTERS),
+    *(Topic.REJECTED, Topic.RECEIPTS, Topic.DEAD_LETTERS, Topic.OPERATIONS),
 )
 """Downstream first: what lies on one of these has its cause on a later one, or in the log."""
 
@@ -129,6 +130,7 @@ async def audit_source(
         await check_rolls(look, store, rolls)
         await check_conflicts(look, store, claims, rolls, accepted)
     await check_receipts(look, source, owed)
+    await check_operations(look, source)
     _epochs(look)
     _count(look, messages, len(claims), sum(map(len, rolls.versions.values())))
     return report

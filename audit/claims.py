@@ -18,7 +18,8 @@ class ClaimCheck:
     """Looks at one claim after the other; remembers each pair once."""
 
     def __init__(self, judged: Judged, history: CommandHistory) -> None:
-        self._history = history
+        # Before anything runs no version was accepted, and no claim gets so far.
+        self._model = sha256_hex(history.file_of_epoch("model", 1)) if history.has_all_kinds() else ""
         self._first: dict[VersionId, Version] = {}
         self._seen: dict[Pair, SeenClaim] = {}
         for registration_id, versions in judged.registrations.items():
@@ -45,7 +46,7 @@ class ClaimCheck:
             found.append(f"{name}: epoch {claim.claim.epoch} for {one.epoch} and {other.epoch}")
         if claim.claim.class_ != class_of(one, other):
             found.append(f"{name}: class {claim.claim.class_} for {class_of(one, other)}")
-        if claim.claim.model != sha256_hex(self._history.file_of_epoch("model", 1)):
+        if claim.claim.model != self._model:
             found.append(f"{name}: another model than the register's")
         said = self._seen.setdefault(claim.pair, claim).claim
         if said.model_copy(update={"other": claim.claim.other}) != claim.claim:

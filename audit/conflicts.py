@@ -53,7 +53,7 @@ def expected_conflicts(
         claim_id(*pair): _judge(
             pair, made_on.get(_ids(pair), ()), judged, by_pair.get(pair), finalised, accepted_at
         )
-        for pair in pairs
+        for pair in sorted(pairs)
     }
 
 

@@ -123,7 +123,9 @@ def _is_control(character: str) -> bool:
 
 
 def _depth(text: str) -> int:
-    """How deep arrays and objects are nested, seen before parsing."""
+    """How deep arrays and objects are nested, seen before parsing; any depth that is allowed is told as 0."""
+    if text.count("[") + text.count("{") <= DEEPEST:
+        return 0
     depth = deepest = 0
     in_string = escaped = False
     for character in text:

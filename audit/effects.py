@@ -39,10 +39,11 @@ def _adopt(history: CommandHistory, data: messages.Adopted, offset: int) -> None
 
 def _decide(history: CommandHistory, ce_id: str, said: messages.OnPair, offset: int) -> None:
     """Make a decision or reversal; what was last said of the same versions is superseded."""
-    on_pair = [made for made in history.decisions if made.pair == said.pair]
-    if said.decision is None and not on_pair:
+    before = history.last_on.get(said.pair)
+    if said.decision is None and before is None:
         raise Refused("no_decision")
-    if on_pair:
-        before = history.verdicts[on_pair[-1].ce_id]
-        before.superseded_by, before.as_of = ce_id, offset
-    history.decisions.append(DecisionMade(offset, ce_id, said))
+    if before is not None:
+        superseded = history.verdicts[before.ce_id]
+        superseded.superseded_by, superseded.as_of = ce_id, offset
+    made = history.last_on[said.pair] = DecisionMade(offset, ce_id, said)
+    history.decisions.append(made)

@@ -85,7 +85,7 @@ class CommandHistory:
     """All that the commands did, with the offsets at which they did it.
 
     `heads` and `timestamps` have each message of the chain by its offset; `proposals` every validly signed
-    message of a type that is proposed.
+    message of a type that is proposed, `last_on` the last decision or reversal on each pair of versions.
     """
 
     register: str
@@ -96,6 +96,7 @@ class CommandHistory:
     cut_offs: dict[int, int] = field(default_factory=dict)
     adoptions: list[Adoption] = field(default_factory=list)
     decisions: list[DecisionMade] = field(default_factory=list)
+    last_on: dict[Pair, DecisionMade] = field(default_factory=dict)
     finalise_requests: list[FinaliseRequest] = field(default_factory=list)
     heads: dict[int, bytes] = field(default_factory=dict)
     timestamps: dict[int, int] = field(default_factory=dict)

@@ -72,23 +72,6 @@ Pair = tuple[VersionId, VersionId]
 
 
 @dataclass(frozen=True, slots=True)
-class Topics:
-    """What the services wrote, to be compared with a result.
-
-    `accepted` and `rejected` by (partition, offset) of the source, `receipts`, `lists` and `manifests` by
-    message key, each with every record in the order of its offsets; `markers` by partition, what was passed
-    on of each.
-    """
-
-    accepted: Mapping[tuple[int, int], Sequence[bytes]] = field(default_factory=dict)
-    rejected: Mapping[tuple[int, int], Sequence[bytes]] = field(default_factory=dict)
-    receipts: Mapping[str, Sequence[bytes]] = field(default_factory=dict)
-    lists: Mapping[str, Sequence[bytes]] = field(default_factory=dict)
-    manifests: Mapping[str, Sequence[bytes]] = field(default_factory=dict)
-    markers: Mapping[int, Sequence["PassedOn"]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
 class PassedOn:
     """Of a marker all that stays the same when it is passed on."""
 

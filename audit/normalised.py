@@ -6,12 +6,16 @@ typed as the vowel u, which khmerspell 0.1 has but never applies.
 
 import re
 import unicodedata
+from functools import lru_cache
 from typing import Any
 
 from khmerspell import khnormal, khres
 
 from shared.contracts.events import IdentityDocument, Name, Voter
 from shared.contracts.fields import KHMER_DIGITS
+
+MANY_NAMES = 100_000
+"""A country has few distinct names: what they come to is kept."""
 
 INVISIBLE = {0xAD, 0x34F, 0x61C, 0x17B4, 0x17B5, 0xFEFF}.union(
     range(0x180B, 0x180F),
@@ -32,6 +36,7 @@ APOSTROPHES = {ord(c) for c in "'`´‘’‚‛′"}.union(range(0x2B0, 0x300))
 UNDECOMPOSED = {"Đ": "D", "Ø": "O", "Ł": "L", "Æ": "AE", "Œ": "OE", "Þ": "TH", "Ð": "D", "ı": "I"}
 
 
+@lru_cache(MANY_NAMES)
 def khmer(text: str | None) -> str | None:
     """One spelling for what looks the same: no invisible characters, one order of marks."""
     if text is None:
@@ -52,6 +57,7 @@ def _khmer_word(word: str) -> str:
     return word
 
 
+@lru_cache(MANY_NAMES)
 def latin(text: str | None) -> str | None:
     """Capitals and digits without marks, words parted by one space."""
     if text is None:

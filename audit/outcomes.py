@@ -9,6 +9,7 @@ from audit import authority, decoding, files
 from audit.ages import birthday, possible_days
 from audit.authority import Devices
 from audit.decoding import Event
+from audit.files import Device
 from audit.history import CommandHistory
 from audit.letters import Letter, letter_of
 from audit.log import Log, LogRecord
@@ -104,20 +105,20 @@ def _outcome(history: CommandHistory, judged: Judged, record: LogRecord) -> Outc
     except decoding.Dead as dead:
         judged.dead[record.partition, record.offset] = letter_of(record, str(dead))
         return Outcome("dead_lettered", str(dead), last_offset=record.last_offset)
+    if event.type == MARKER:
+        return Outcome(_mark(history, judged, record, event), None, event.source, event.id)
     epoch = judged.marked[record.partition] + 1
     outcome, reason = "accepted", None
-    if event.type == MARKER:
-        outcome = _mark(history, judged, record, event)
-    else:
-        try:
-            _take_in(history, judged, record, event, epoch)
-        except Resend:
-            outcome = "ignored"
-        except Rejection as rejection:
-            outcome, reason = "rejected", rejection.reason
-            judged.rejected[record.partition, record.offset] = rejected(record, event, rejection)
     devices = _devices(history, epoch)
-    if devices is None or authority.signer(history.register, devices, record, event):
+    signer = None if devices is None else authority.signer(history.register, devices, record, event)
+    try:
+        _take_in(history, judged, record, event, epoch, signer, by_devices=devices is not None)
+    except Resend:
+        outcome = "ignored"
+    except Rejection as rejection:
+        outcome, reason = "rejected", rejection.reason
+        judged.rejected[record.partition, record.offset] = rejected(record, event, rejection)
+    if devices is None or signer is not None:
         judged.batches.arrived(history.register, event, outcome)
     return Outcome(outcome, reason, event.source, event.id)
 
@@ -138,8 +139,20 @@ def _devices(history: CommandHistory, epoch: int) -> Devices | None:
     return None if raw is None else files.devices(raw)
 
 
-def _take_in(history: CommandHistory, judged: Judged, record: LogRecord, event: Event, epoch: int) -> None:
-    """Accept the event. Raises Resend, or Rejection with the first reason that applies."""
+def _take_in(
+    history: CommandHistory,
+    judged: Judged,
+    record: LogRecord,
+    event: Event,
+    epoch: int,
+    signer: Device | None,
+    *,
+    by_devices: bool,
+) -> None:
+    """Accept the event. Raises Resend, or Rejection with the first reason that applies.
+
+    `by_devices`: devices are in force, and `signer` is the one that signed.
+    """
     data = event.data if isinstance(event.data, dict) else {}
     named = data.get("device" if event.type == EventType.BATCH_CLOSED else "registration_id")
     if record.key is None or (isinstance(named, str) and named.encode() != record.key):
@@ -159,14 +172,14 @@ def _take_in(history: CommandHistory, judged: Judged, record: LogRecord, event: 
     parsed = _parsed(event)
     if not isinstance(parsed, events.BatchClosed):
         _check_revision(parsed, versions)
-    devices = _devices(history, epoch)
-    if devices is not None:
-        device = authority.signer(history.register, devices, record, event)
-        if device is None or (
+    if by_devices and (
+        signer is None
+        or (
             not isinstance(parsed, events.BatchClosed)
-            and not authority.may(device, event, parsed, versions, epoch)
-        ):
-            raise Rejection("not_authorised")
+            and not authority.may(signer, event, parsed, versions, epoch)
+        )
+    ):
+        raise Rejection("not_authorised")
     if isinstance(parsed, events.BatchClosed):
         if len(closes) >= MOST_VERSIONS:
             raise Rejection("too_many_versions")

@@ -1,7 +1,7 @@
 """Who stands in a roll: the contract's five rules on decisions, age and undecided claims, in their order."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -140,8 +140,10 @@ def _counts_as_made(people: Population, made: DecisionMade) -> bool:
 
 def _what_decisions_say(people: Population, known: list[DecisionMade]) -> _Said:
     said = _Said()
-    for ids in {_ids(made.pair) for made in known}:
-        on_ids = [made for made in known if _ids(made.pair) == ids]
+    by_ids: dict[Ids, list[DecisionMade]] = defaultdict(list)
+    for made in known:
+        by_ids[_ids(made.pair)].append(made)
+    for ids, on_ids in by_ids.items():
         standing = [made for made in on_ids if not _void(people, made)]  # rule 1
         now = [made for made in standing if _is_current(people, made.pair)]
         if now:
@@ -185,14 +187,16 @@ def _ids(pair: Pair) -> Ids:
     return pair[0][0], pair[1][0]
 
 
-def _persons(people: Population, same: Iterable[Ids]) -> dict[str, str]:
+def _persons(people: Population, same: Collection[Ids]) -> dict[str, str]:
     """Registration id to the smallest id that `same_person` connects it with."""
     person = {registration_id: registration_id for registration_id in people}
+    members = {registration_id: [registration_id] for pair in same for registration_id in pair}
     for one, other in same:
-        ends = {person[one], person[other]}
-        for registration_id, whose in person.items():
-            if whose in ends:
-                person[registration_id] = min(ends)
+        smaller, larger = sorted((person[one], person[other]))
+        if smaller != larger:
+            for registration_id in members[larger]:
+                person[registration_id] = smaller
+            members[smaller] += members[larger]
     return person
 
 
@@ -237,13 +241,13 @@ def _kept_out(candidates: list[str], person: dict[str, str], said: _Said) -> lis
 
     Each with the kept one, the first in order of the pairs.
     """
-    could = {person[candidate] for candidate in candidates}
+    stands = {person[candidate]: candidate for candidate in candidates}
     found: dict[str, str] = {}
     for ids in sorted(said.preferred):
         keep = said.preferred[ids]
-        for candidate in candidates:
-            is_the_other = person[candidate] in {person[each] for each in ids if each != keep}
-            if is_the_other and person[candidate] != person[keep] and person[keep] not in could:
+        for other in ids:
+            candidate = stands.get(person[other])
+            if other != keep and candidate is not None and person[keep] not in stands:
                 found.setdefault(candidate, keep)
     return list(found.items())
 
@@ -258,9 +262,11 @@ def _held(
     order = sorted(candidates, key=lambda each: (people[each].first_accepted, each))
     kept: set[str] = set()
     held: set[str] = set(out)
+    others: dict[str, list[tuple[str, bool]]] = defaultdict(list)
+    for (mine, theirs), prefers in between.items():
+        others[mine].append((theirs, prefers))
     for each in order:
-        others = {theirs: prefers for (mine, theirs), prefers in between.items() if mine == each}
-        if any(theirs in kept or (prefers and theirs not in held) for theirs, prefers in others.items()):
+        if any(theirs in kept or (prefers and theirs not in held) for theirs, prefers in others[each]):
             held.add(each)
         else:
             kept.add(each)

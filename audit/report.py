@@ -29,6 +29,7 @@ Check = Literal[
     "two_officers",
     "signatures",
     "chain",
+    "operations",
     "foreign",
 ]
 
@@ -56,6 +57,7 @@ CHECKS: Mapping[Check, str] = {
     "two_officers": "no list without the approval of a second officer",
     "signatures": "lists and manifests are signed by a key that was adopted for them",
     "chain": "manifests name the head of the commands' chain",
+    "operations": "operational acts form an unbroken chain, each by whom it names",
     "foreign": "nothing lies on the services' topics that no service writes",
 }
 """What holds where a check finds nothing, in the order in which they are told."""

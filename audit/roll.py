@@ -3,7 +3,7 @@
 import base64
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -129,9 +129,10 @@ def _publish_version(
     }
     closed = {code: at for code, at in (before.communes if before else {}).items() if code not in communes}
     rows: dict[str, list[tuple[str, int, str]]] = defaultdict(list)
+    seated, stood = _by_station(seats), _by_station(before.seats if before else {})
     for code, commune in {**communes, **closed}.items():
-        entries = _entries([each for each, at in seats.items() if at == code], people)
-        removed = _removed(code, before, version, people, standing)
+        entries = _entries(seated.get(code, ()), people)
+        removed = _removed(code, stood.get(code, ()), before, version, people, standing)
         root = merkle_root([canonical(row) for row in [*entries, *removed]])
         head = {
             **common,
@@ -201,13 +202,26 @@ def _place_in_list(registration_id: str, people: Population) -> tuple[str, ...]:
     )
 
 
+def _by_station(seats: Mapping[str, str]) -> Mapping[str, list[str]]:
+    """Who votes at each station."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for registration_id, code in seats.items():
+        found[code].append(registration_id)
+    return found
+
+
 def _removed(
-    code: str, before: Published | None, now: Published, people: Population, standing: Standing
+    code: str,
+    stood: Iterable[str],
+    before: Published | None,
+    now: Published,
+    people: Population,
+    standing: Standing,
 ) -> list[dict[str, Any]]:
     """Who stood at the station in the version before and does not now, and why."""
     rows = []
-    for registration_id, at in sorted(before.seats.items() if before else ()):
-        if at != code or now.seats.get(registration_id) == code:
+    for registration_id in sorted(stood):
+        if now.seats.get(registration_id) == code:
             continue
         assert before is not None
         if registration_id in standing.absent:

@@ -36,14 +36,17 @@ def seat(
         if stations[code].serves(people[registration_id].place) and free(code):
             take(registration_id, code)
 
+    serving: dict[str, list[str]] = {}
     seatless = []
     for registration_id in sorted(standing):
         if registration_id in seats:
             continue
         place = people[registration_id].place
-        codes = [code for code, station in stations.items() if station.serves(place) and free(code)]
-        if codes:
-            take(registration_id, codes[0])
+        if place not in serving:
+            serving[place] = [code for code, station in stations.items() if station.serves(place)]
+        code = next(filter(free, serving[place]), None)
+        if code is not None:
+            take(registration_id, code)
         else:
             seatless.append(registration_id)
     if seatless:

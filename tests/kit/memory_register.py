@@ -12,8 +12,7 @@ from typing import Any, cast
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from audit.log import LogRecord, SeenClaim, Topics
-from audit.readlog import topics_of
+from audit.log import LogRecord, SeenClaim
 from services.publisher.editions import EditionStore
 from services.publisher.finalise import Finaliser
 from services.publisher.handler import PublisherHandler
@@ -48,6 +47,7 @@ from shared.runtime.outputs import Outputs
 from shared.runtime.record import Output, Record
 from shared.store.progress import ProgressStore
 from tests.kit.memory_mongo import MemoryMongo
+from tests.reference.good_run import Run
 from tests.reference.strategies import History
 
 PARTITIONS = 2
@@ -71,16 +71,6 @@ class MemoryTopics:
 
     def of(self, topic: Topic, partition: int) -> list[Record]:
         return self.records.get((topic.value, partition), [])
-
-    def told(self) -> Topics:
-        """As the reference model's comparison takes it."""
-        found: dict[Topic, list[LogRecord]] = {topic: [] for topic in Topic}
-        for (name, _), records in self.records.items():
-            found[Topic(name)] += [
-                LogRecord(each.partition, each.offset, 0, each.key, each.value, each.headers)
-                for each in records
-            ]
-        return topics_of(found)
 
 
 class MemoryFeed:
@@ -196,6 +186,22 @@ class MemoryRegister:
         """The store is lost: everything is settled anew, and nothing that was sent is sent again."""
         self.mongo = MemoryMongo()
         await self.run()
+
+    def written(self) -> Run:
+        """All that lies on the topics and in the store, as an audit reads it. Nobody here keeps conflicts."""
+        log = self.history.log
+        topics: dict[Topic, list[LogRecord]] = {topic: [] for topic in Topic}
+        topics |= {Topic.EVENTS: list(log.events), Topic.COMMANDS: list(log.commands)}
+        for (name, _), records in self.topics.records.items():
+            topics[Topic(name)] += map(_as_read, records)
+        for partition in range(PARTITIONS):
+            topics[Topic.CHECKED] += map(_as_read, self._checked(partition))
+        run = Run(log.register, log.founding, PARTITIONS, self.history.files, topics, self.mongo.dump())
+        run.commit()
+        run.committed_offsets[Topic.EVENTS] = {
+            partition: offset or 0 for partition, offset in self._settled.items()
+        }
+        return run
 
     def _feed(self) -> MemoryFeed:
         log = self.history.log
@@ -335,6 +341,12 @@ class MemoryRegister:
                 Record(Topic.CHECKED.value, partition, len(records), LATER, record.key, value, headers)
             )
         return records
+
+
+def _as_read(record: Record) -> LogRecord:
+    return LogRecord(
+        record.partition, record.offset, record.timestamp, record.key, record.value, tuple(record.headers)
+    )
 
 
 async def _judge(finalisers: list[Finaliser]) -> None:

@@ -12,9 +12,8 @@ from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from rich.console import Console
 
-from audit.compare import compare
-from audit.model import Result, replay
-from audit.readlog import Runs, read_register
+from audit.report import Report
+from client.audit import audit
 from client.topics import admin_options, ensure_topics
 from demo import sending, steps
 from demo.processes import SERVICES, RunningService, start_service, stop_service, wait_live
@@ -178,19 +177,15 @@ class Pipeline:
             del version["token"]
         return found
 
-    async def judged(self, runs: Runs | None = None) -> tuple[Result, list[str]]:
-        """What the reference model makes of the log, and how the pipeline differs from it.
+    async def audited(self) -> Report:
+        """What an audit finds when the services have caught up, or something is broken."""
 
-        `runs` are the batches of the events that were sent in order not to be opened.
-        """
-        settings = self.demo.settings
-        log, claims, topics = await read_register(
-            settings.register, founding_officers(settings), settings.kafka.bootstrap_servers, runs
-        )
-        files = {path.name: path.read_bytes() for path in settings.reference_dir.iterdir()}
-        key = signing.load_private_key(self.directory / "register/keys/signing.pem")
-        result = replay(log, files, claims, [key])
-        return result, compare(result, await self.dump(), topics)
+        async def settled() -> Report:
+            while (report := await audit(self.demo.settings)).not_yet and not report.broken:
+                await asyncio.sleep(1)
+            return report
+
+        return await self.demo.bounded("an audit that misses nothing", settled())
 
 
 def _settings(environment: Mapping[str, str]) -> Settings:

@@ -7,22 +7,26 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from audit import model
+from tests.reference import model
 from audit.check import audit_source
+from audit.commands import heads
 from audit.conflicts import expected_conflicts
+from audit.files import key_id
 from audit.letters import PREFIX
-from audit.log import Headers, LogRecord, SeenClaim, VersionId
+from audit.log import Headers, Log, LogRecord, SeenClaim, VersionId
 from audit.look import SERVICES
-from audit.model import Result
+from tests.reference.model import Result
+from audit.receipts import Batch
 from audit.records import Version
 from audit.report import Report
 from audit.source import Span, Spans
 from audit.stored import told_of
 from shared.contracts.cloudevents import encode
-from shared.contracts.identity import canonical
+from shared.contracts.identity import CHAIN_START, canonical
 from shared.contracts.outputs import OutputType
 from shared.contracts.topics import Topic, partition_for
 from tests.reference.builder import LogBuilder
+from tests.reference.builder_commands import CommandBuilder
 from tests.reference.captures import claim
 from tests.reference.register_files import key_of
 
@@ -44,7 +48,7 @@ class Run:
 
     async def spans(self, topic: Topic) -> Spans:
         """As `audit.source.Source`."""
-        one = topic in (Topic.COMMANDS, Topic.MANIFESTS)
+        one = topic in (Topic.COMMANDS, Topic.MANIFESTS, Topic.OPERATIONS)
         found = {}
         for number in range(1 if one else self.partitions):
             there = [each for each in self.topics[topic] if each.partition == number]
@@ -79,10 +83,20 @@ class Run:
         self, topic: Topic, partition: int, key: bytes | None, value: bytes | None, headers: Headers
     ) -> LogRecord:
         """One more record."""
-        there = [each for each in self.topics[topic] if each.partition == partition]
-        record = LogRecord(partition, there[-1].end if there else 0, 0, key, value, headers)
+        there = (each.end for each in reversed(self.topics[topic]) if each.partition == partition)
+        record = LogRecord(partition, next(there, 0), 0, key, value, headers)
         self.topics[topic].append(record)
         return record
+
+    def commit(self) -> None:
+        """Every service has settled all that lies there."""
+        self.committed_offsets = {
+            topic: {
+                number: max((each.end for each in self.topics[topic] if each.partition == number), default=0)
+                for number in range(self.partitions)
+            }
+            for topic in SERVICES.values()
+        }
 
     def document(self, collection: str, name: str) -> Document:
         """A document of the store."""
@@ -137,24 +151,23 @@ def good_run() -> Run:
 @cache
 def _made() -> Run:
     builder, claims = good_builder()
-    log = builder.log()
-    result = model.replay(log, builder.files, claims, [key_of("lists")])
+    return run_of(builder.log(), builder.files, claims)
+
+
+def run_of(log: Log, files: Mapping[str, bytes], claims: Sequence[SeenClaim]) -> Run:
+    """What services that do as this log says have written."""
+    result = model.replay(log, files, claims, [key_of("lists")])
     topics: dict[Topic, list[LogRecord]] = {topic: [] for topic in Topic}
     topics |= {Topic.EVENTS: list(log.events), Topic.COMMANDS: list(log.commands)}
-    run = Run(log.register, log.founding, log.partitions, dict(builder.files), topics)
+    run = Run(log.register, log.founding, log.partitions, dict(files), topics)
     _derived(run, log.events, result, claims)
     _answers(run, log.events, result)
     for key, value in result.lists.items():
-        run.append(Topic.LISTS, partition_for(key.encode(), 2), key.encode(), value, ())
+        run.append(Topic.LISTS, partition_for(key.encode(), log.partitions), key.encode(), value, ())
     for key in sorted(result.manifests, key=lambda key: (key.rpartition("/")[2], -key.count("/"))):
         run.append(Topic.MANIFESTS, 0, key.encode(), result.manifests[key], ())
-    run.committed_offsets = {
-        topic: {
-            number: max((each.end for each in topics[topic] if each.partition == number), default=0)
-            for number in range(log.partitions)
-        }
-        for topic in SERVICES.values()
-    }
+    run.commit()
+    _operations(run)
     _store(run, result, claims)
     return run
 
@@ -190,9 +203,11 @@ def _checked(version: Version, claims: Sequence[SeenClaim]) -> bytes:
 def _answers(run: Run, events: Sequence[LogRecord], result: Result) -> None:
     """Rejections, receipts and dead letters."""
     for source, value in result.rejected.items():
-        key = json.loads(value)["registration_id"].encode()
+        name = json.loads(value)["registration_id"]
+        key = None if name is None else name.encode()
+        partition = source[0] if key is None else partition_for(key, run.partitions)
         headers = encode("rollstream/registration/kh-test", f"{source[0]}/{source[1]}", OutputType.REJECTED)
-        run.append(Topic.REJECTED, partition_for(key, run.partitions), key, value, headers)
+        run.append(Topic.REJECTED, partition, key, value, headers)
     for name, value in result.receipts.items():
         headers = encode("rollstream/registration/kh-test", name, OutputType.RECEIPT)
         run.append(
@@ -205,6 +220,26 @@ def _answers(run: Run, events: Sequence[LogRecord], result: Result) -> None:
         ours: Headers = tuple((PREFIX + name, content.encode()) for name, content in facts.items())
         kept = record.headers[: letter.kept]
         run.append(Topic.DEAD_LETTERS, record.partition, record.key, record.value, (*kept, *ours))
+
+
+def _operations(run: Run) -> None:
+    """A start of a service without a key, and an act of an officer, who seals it."""
+    builder, admin = CommandBuilder(run.register), key_id(key_of("admin").public_key())
+    for ce_type, by in (
+        ("rollstream.operation.started.v1", {"service": "dedup"}),
+        (
+            "rollstream.operation.dropped.v1",
+            {"officer": "admin", "key_id": admin},
+        ),
+    ):
+        known = heads(run.topics[Topic.OPERATIONS])
+        as_of = max(known, default=None)
+        act = {"as_of": as_of, "head": (CHAIN_START if as_of is None else known[as_of]).hex(), "by": by}
+        value, name = canonical(act), f"operation-{as_of}"
+        headers: Headers = encode("rollstream/dedup/kh-test", name, ce_type)
+        if "officer" in by:
+            headers = builder.signed(ce_type, name, value, by["officer"])
+        run.append(Topic.OPERATIONS, 0, b"k", value, headers)
 
 
 def _store(run: Run, result: Result, claims: Sequence[SeenClaim]) -> None:
@@ -234,7 +269,7 @@ def _store(run: Run, result: Result, claims: Sequence[SeenClaim]) -> None:
             if each.outcome != "accepted"
         ],
         "registrations": [_registration(name, versions) for name, versions in judged.registrations.items()],
-        "capture_batches": [_batch(result, key) for key in result.receipts],
+        "capture_batches": [_batch(result, *each) for each in sorted({*judged.batches, *judged.closes})],
         "commands": [
             {"_id": name, "as_of": verdict.as_of, "offset": 0, **told_of(verdict)}
             for name, verdict in result.verdicts.items()
@@ -277,16 +312,16 @@ def _registration(name: str, versions: Sequence[Version]) -> Document:
     }
 
 
-def _batch(result: Result, key: str) -> Document:
-    told = json.loads(result.receipts[key])
-    device, _, batch = key.partition("/")
-    closes = result.judged.closes[device, batch]
-    arrived = result.judged.batches[device, batch]
+def _batch(result: Result, device: str, batch: str) -> Document:
+    told = json.loads(result.receipts.get(f"{device}/{batch}", b"{}"))
+    closes = result.judged.closes.get((device, batch), [])
+    arrived = result.judged.batches.get((device, batch), Batch())
     return {
-        "_id": key,
-        **{name: told[name] for name in ("office", "count", "missing", "missing_count", "complete")},
-        "first": closes[-1].data.first_sequence,
-        "last": closes[-1].data.last_sequence,
+        "_id": f"{device}/{batch}",
+        **{name: told.get(name) for name in ("office", "count", "missing", "missing_count")},
+        "complete": told.get("complete", False),
+        "first": closes[-1].data.first_sequence if closes else None,
+        "last": closes[-1].data.last_sequence if closes else None,
         "overfull": False,
         "received": sorted(arrived.outcomes),
         "rejected": sorted(n for n, its in arrived.outcomes.items() if its == {"rejected"}),

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from audit.check import OUTPUTS
 from audit.log import LogRecord
 from audit.report import CHECKS, Check
 from audit.roll import merkle_root
@@ -15,6 +16,7 @@ from shared.contracts.cloudevents import encode
 from shared.contracts.identity import canonical, sha256_hex
 from shared.contracts.outputs import OutputType
 from shared.contracts.topics import Topic
+from tests.reference.builder_commands import CommandBuilder
 from tests.reference.good_run import Run, good_run
 from tests.reference.register_files import key_of, public_pem
 
@@ -232,6 +234,10 @@ def second_effect(run: Run) -> None:
     history.append({**history[0], "offset": history[0]["offset"] + 1})
 
 
+def lose_claimed(run: Run) -> None:
+    run.store["conflicts"] = [each for each in run.store["conflicts"] if each["class"] == "reported"]
+
+
 def status_of(status: str) -> Callable[[Run], object]:
     def plant(run: Run) -> None:
         found = next(each for each in run.store["conflicts"] if each["status"] != status)
@@ -265,6 +271,13 @@ def other_letter(run: Run) -> None:
 
 def beyond(run: Run) -> None:
     run.store["progress"][0]["next_offset"] += 1
+
+
+def other_signer(run: Run) -> None:
+    record = run.topics[Topic.OPERATIONS][1]
+    ours = dict(CommandBuilder(run.register).signed("t", "i", record.value or b"", "admin", key_of("nobody")))
+    headers = {**dict(record.headers), "rollstream-signature": ours["rollstream-signature"]}
+    change(run, Topic.OPERATIONS, 1, headers=tuple(headers.items()))
 
 
 def cut(run: Run) -> None:
@@ -377,9 +390,13 @@ FAULTS: list[tuple[Check, str, Callable[[Run], object]]] = [
     ("chain", "a command that was rewritten", rewritten_command),
     *[
         ("foreign", f"a foreign record on {topic.value}", foreign(topic))
-        for topic in Topic
-        if topic not in (Topic.EVENTS, Topic.COMMANDS)
+        for topic in OUTPUTS
+        if topic != Topic.OPERATIONS
     ],
+    ("operations", "a lost operational act", lose(Topic.OPERATIONS)),
+    ("operations", "a changed byte of an operational act", spoil(Topic.OPERATIONS)),
+    ("operations", "an act that somebody else signed", other_signer),
+    ("operations", "a foreign record among the acts", foreign(Topic.OPERATIONS)),
 ]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from audit.log import LogRecord
-from audit.model import replay
+from tests.reference.model import replay
 from shared.contracts.events import EventType
 from tests.reference.builder import LogBuilder
 from tests.reference.captures import json_bytes, registration, removal

@@ -11,7 +11,7 @@ import pytest
 from audit.compare import compare, told_of
 from audit.differences import first_difference
 from audit.log import LogRecord, PassedOn, Topics
-from audit.model import Result, replay
+from tests.reference.model import Result, replay
 from audit.readlog import CLAIMS, seen_claims, topics_of
 from shared.contracts.cloudevents import encode
 from shared.contracts.identity import canonical

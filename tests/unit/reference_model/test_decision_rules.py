@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from audit.messages import Finalised, OnPair
-from audit.model import Result, replay
+from tests.reference.model import Result, replay
 from tests.reference.strategies import History, life
 
 STILL_A_PERSON = (None, "deceased", "disenfranchised")

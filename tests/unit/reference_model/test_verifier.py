@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from audit.model import Result, replay
+from tests.reference.model import Result, replay
 from audit.roll import merkle_root
 from audit.verifier import NotVerified, published, verify_list
 from shared.contracts.identity import canonical

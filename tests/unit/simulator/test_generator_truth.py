@@ -17,23 +17,23 @@ from tests.reference.builder import LogBuilder
 VOTERS = 1000
 
 
-def gazetteer() -> str:
+def gazetteer(voters: int = VOTERS) -> str:
     """The places of a stream in the form of the contract."""
     codes: dict[str, None] = {}
-    for commune in choose(communes(), VOTERS):
+    for commune in choose(communes(), voters):
         for length in (2, 4, 6):
             codes[commune.code[:length]] = None
         codes.update((village.code, None) for village in commune.villages)
     return "code,name_km,name_latin\n" + "".join(f"{code},ភូមិ,Phum\n" for code in codes)
 
 
-def founded(stream: Stream, directory: Path) -> LogBuilder:
+def founded(stream: Stream, directory: Path, voters: int = VOTERS) -> LogBuilder:
     """A register with the stream's stations, and its devices if it has any."""
     write_stream(stream, directory)
     devices = directory / "devices.json"
     return LogBuilder(REGISTER, stream.partitions).found(
         stations=(directory / "stations.csv").read_text(encoding="utf-8"),
-        gazetteer=gazetteer(),
+        gazetteer=gazetteer(voters),
         devices=devices.read_bytes() if devices.exists() else None,
     )
 

@@ -1,4 +1,4 @@
-"""The whole reference model: a log in, everything that Rollstream owes the world out."""
+"""The fold of `audit/` in one call: a log in, everything that Rollstream owes the world out."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,10 +7,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from audit import claims as claim_rules
 from audit import commands, outcomes, roll
-from audit.commands import OFFICER_HEADER, SIGNATURE_HEADER
 from audit.files import ReferenceFiles
 from audit.history import CommandHistory, Verdict
-from audit.log import Log, LogRecord, PassedOn, SeenClaim, header
+from audit.log import Log, PassedOn, SeenClaim
+from audit.look import passed_on
 from audit.outcomes import Judged, Outcome, Source
 from audit.roll import Rolls
 from shared.contracts.identity import canonical
@@ -82,10 +82,3 @@ def replay(
         rolls=rolls,
     )
 
-
-def passed_on(record: LogRecord) -> PassedOn:
-    """What is passed on of a marker."""
-    ce_id, officer, signature = (
-        header(record.headers, name) for name in ("ce_id", OFFICER_HEADER, SIGNATURE_HEADER)
-    )
-    return PassedOn(ce_id, officer, signature, record.value)
