@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from audit import commands, outcomes, roll
+from audit.answers import check_dead_letters, check_receipts, check_rejected
 from audit.history import CommandHistory
 from audit.log import LogRecord
 from audit.look import SERVICES, Look, Offsets, Settled, passed_on
@@ -17,22 +18,10 @@ from audit.operations import check_operations
 from audit.outcomes import Judged
 from audit.published import check_published
 from audit.report import Report
-from audit.sent import (
-    check_accepted,
-    check_checked,
-    check_dead_letters,
-    check_receipts,
-    check_rejected,
-)
+from audit.sent import check_accepted, check_checked
 from audit.source import Broker, Source, Spans, Store, Tell
-from audit.stored import (
-    check_commands,
-    check_conflicts,
-    check_outcomes,
-    check_progress,
-    check_rolls,
-    published_versions,
-)
+from audit.stored import check_outcomes, check_progress
+from audit.stored_decisions import check_commands, check_conflicts, check_rolls, published_versions
 from shared.contracts.topics import Topic
 
 OUTPUTS = (
@@ -132,7 +121,12 @@ async def audit_source(
     await check_receipts(look, source, owed)
     await check_operations(look, source)
     _epochs(look)
-    _count(look, messages, len(claims), sum(map(len, rolls.versions.values())))
+    _count(look, messages)
+    report.counts |= {
+        "claims": len(claims),
+        "versions": sum(map(len, rolls.versions.values())),
+        "lists": len(rolls.lists),
+    }
     return report
 
 
@@ -184,7 +178,7 @@ def _epochs(look: Look) -> None:
                 look.report.wait("markers", where, f"the marker of epoch {epoch} is not written yet")
 
 
-def _count(look: Look, messages: list[LogRecord], claims: int, versions: int) -> None:
+def _count(look: Look, messages: list[LogRecord]) -> None:
     judged, counts = look.judged, look.report.counts
     counts["events"] = len(judged.outcomes)
     for outcome in ("accepted", "ignored", "rejected", "dead_lettered", "marker", "void_marker"):
@@ -196,6 +190,4 @@ def _count(look: Look, messages: list[LogRecord], claims: int, versions: int) ->
         "capture_batches": len({*judged.batches, *judged.closes}),
         "commands": len(messages),
         "epochs": min(judged.marked.values(), default=0),
-        "claims": claims,
-        "versions": versions,
     }

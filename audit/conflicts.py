@@ -134,7 +134,9 @@ def _current_together(judged: Judged, pair: Pair, finalised: int) -> bool:
 
 def _times(judged: Judged, version: VersionId) -> list[tuple[int, int]]:
     """The epochs, the last one excluded, at whose ends the version is its registration's last."""
-    versions = judged.registrations.get(version[0], [])
+    versions = judged.registrations.get(version[0])
+    if not versions:  # officers may decide on what has yet to arrive
+        return []
     ends = [each.epoch for each in versions[1:]] + [FOREVER]
     return [
         (each.epoch, end)

@@ -1,7 +1,11 @@
 """Where two JSON texts differ, told without their values."""
 
 import json
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
+
+from audit.records import timestamp_text
 
 
 def first_difference(expected: bytes, found: bytes) -> str:
@@ -32,3 +36,14 @@ def _difference(expected: Any, found: Any, path: str) -> str | None:
         )
         return next((deeper for deeper in deeper_ones if deeper is not None), None)
     return None if expected == found and type(expected) is type(found) else path
+
+
+def plain(value: Any) -> Any:
+    """As JSON has it: a tuple is a list, and a time of the driver's is text."""
+    if isinstance(value, datetime):
+        return timestamp_text(round(value.timestamp() * 1000))
+    if isinstance(value, list | tuple):
+        return [plain(each) for each in value]
+    if isinstance(value, Mapping):
+        return {name: plain(each) for name, each in value.items()}
+    return value

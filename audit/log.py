@@ -1,7 +1,7 @@
 """The log of a register: what lies on its two input topics, as the broker keeps it."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from shared.contracts.outputs import Claim
 

@@ -81,6 +81,7 @@ def _cannot_tell(error: Exception) -> NoReturn:
 
 def _show(report: Report, register: str, limit: int) -> None:
     from audit.report import CHECKS
+    from client.audit import verdict
 
     if report.broken:
         _show_findings("Broken", report.broken, limit)
@@ -112,23 +113,3 @@ def _show_findings(title: str, findings: list[Finding], limit: int) -> None:
         if of_check[each.check] <= limit:
             shown.append((each.check.replace("_", " "), each.where, each.what))
     echo(table(title, ("check", "where", "what"), shown))
-
-
-def verdict(report: Report) -> str:
-    """The whole in a sentence."""
-    counts = report.counts
-    read = (
-        f"{counts['events']} events ({counts['accepted']} accepted, {counts['ignored']} ignored, "
-        f"{counts['rejected']} rejected, {counts['dead_lettered']} dead letters, "
-        f"{counts['marker'] + counts['void_marker']} markers), {counts['commands']} commands, "
-        f"{counts['versions']} published versions"
-    )
-    broken, late = sum(report.broken_of.values()), sum(report.not_yet_of.values())
-    if broken:
-        return f"BROKEN: {broken} findings in {read}. docs/operations.md says what each check means."
-    if late:
-        return (
-            f"Nothing is broken in {read}, but {late} things are not there yet: the services have not caught "
-            "up, or do not run. Audit again in a minute."
-        )
-    return f"All holds: {read}."

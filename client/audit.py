@@ -11,6 +11,8 @@ from shared.process.settings import Settings, founding_officers
 from shared.runtime.clients import connection_options
 from shared.store.mongo import Mongo
 
+__all__ = ["MongoStore", "Report", "audit", "verdict"]
+
 
 class MongoStore:
     """The database as the audit reads it: document by document."""
@@ -55,3 +57,23 @@ async def audit(
     finally:
         if mongo is not None:
             mongo.close()
+
+
+def verdict(report: Report) -> str:
+    """The whole in a sentence."""
+    counts = report.counts
+    read = (
+        f"{counts['events']} events ({counts['accepted']} accepted, {counts['ignored']} ignored, "
+        f"{counts['rejected']} rejected, {counts['dead_lettered']} dead letters, "
+        f"{counts['marker'] + counts['void_marker']} markers), {counts['commands']} commands, "
+        f"{counts['versions']} published versions"
+    )
+    broken, late = sum(report.broken_of.values()), sum(report.not_yet_of.values())
+    if broken:
+        return f"BROKEN: {broken} findings in {read}. docs/operations.md says what each check means."
+    if late:
+        return (
+            f"Nothing is broken in {read}, but {late} things are not there yet: the services have not caught "
+            "up, or do not run. Audit again in a minute."
+        )
+    return f"All holds: {read}."

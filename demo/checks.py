@@ -89,7 +89,7 @@ def broken_promises(figures: Mapping[str, Any]) -> list[str]:
     """What is not as promised, each in a sentence."""
     broken = [
         f"{name} is {figures[name]} and should be 0"
-        for name in ("unaccounted", "wrong_outcome")
+        for name in ("unaccounted", "wrong_outcome", "audit_broken")
         if figures[name]
     ]
     if figures["events"] >= SMALL and not figures["open_conflicts"]:

@@ -35,6 +35,7 @@ JSON_NAMES = (
     "events_per_second",
     "latency_p50_ms",
     "latency_p99_ms",
+    "audit_broken",
     "seconds",
 )
 """The figures that `--json` writes, in this order."""
@@ -53,7 +54,7 @@ def show(out: Console, demo: Demo) -> None:
     for kind, number in figures["wrong_by_kind"].items():
         out.print(f"[red]not as expected:[/] {kind}: {number}")
     _print(out, facts("In figures", {name: figures[name] for name in JSON_NAMES}))
-    for sentence in in_words(figures):
+    for sentence in (*in_words(figures), figures["audit"]):
         out.print(sentence, markup=False)
 
 

@@ -43,6 +43,7 @@ COURSE = (
     ("Capturing after the cut-off: epoch 2, whose conflicts stay open", steps.capture_after_the_cut_off),
     ("Accounting for every event of both epochs", steps.account),
     ("Holding the claims against the truth", steps.match),
+    ("Auditing all of it with code that shares nothing with the services", steps.audit_all),
     ("Reading the metrics", checks.read_metrics),
 )
 

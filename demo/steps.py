@@ -1,10 +1,12 @@
 """The demo's steps, in their order; each leaves its figures behind."""
 
+import asyncio
 import json
 import time
 from collections import Counter
 from typing import Any
 
+from client.audit import Report, audit, verdict
 from client.keys import load_keys
 from client.lists import Follower
 from client.verify import verify_paths
@@ -21,6 +23,25 @@ OPEN_LOOP_RATE = 50
 OPEN_LOOP_EVENTS = 500
 
 OPEN_CONFLICTS, BLOCKED = "rollstream_open_conflicts", "rollstream_finalised_blocked"
+
+
+async def audited(demo: Demo) -> Report:
+    """What an audit finds when the services have caught up, or something is broken."""
+
+    async def caught_up() -> Report:
+        while (report := await audit(demo.settings)).not_yet and not report.broken:  # noqa: ASYNC110
+            await asyncio.sleep(1)
+        return report
+
+    return await demo.bounded("an audit that misses nothing", caught_up())
+
+
+async def audit_all(demo: Demo) -> None:
+    """Fold everything anew with code that shares nothing with the services, and compare."""
+    began = time.monotonic()
+    report = await audited(demo)
+    demo.figures["audit_broken"] = sum(report.broken_of.values())
+    demo.figures["audit"] = f"{verdict(report)} The audit took {time.monotonic() - began:.0f} s."
 
 
 async def capture(demo: Demo) -> None:

@@ -18,7 +18,7 @@ FIGURES = {
     *("true_pairs", "found_pairs", "precision", "recall", "lists", "entries", "verified"),
     *("people_on_two_lists", "people_missed", "events_per_second", "latency_p50_ms", "latency_p99_ms"),
     *("second_epoch", "open_conflicts"),
-    "seconds",
+    *("audit_broken", "seconds"),
 }
 """What scripts read of a demo, at least."""
 
@@ -40,6 +40,7 @@ async def test_a_demo_keeps_its_promises_writes_its_figures_and_stays_up(tmp_pat
     assert figures.keys() >= FIGURES
     assert (figures["events"], figures["unaccounted"], figures["wrong_outcome"]) == (1200, 0, 0)
     assert figures["verified"] == figures["lists"] > 0
+    assert figures["audit_broken"] == 0 and "All holds: " in told
     [address] = re.findall(r"dedup +(http://\S+)/metrics", told)
     dedup = RunningService("dedup", address, tmp_path, process)
     assert "rollstream_index_versions" in await dedup.get("/metrics")

@@ -32,7 +32,7 @@ from shared.commands.feed import CommandFeed
 from shared.commands.fold import Message, State, apply, empty
 from shared.commands.marker_reader import MarkerReader
 from shared.commands.skips import Skips
-from shared.contracts.cloudevents import header
+from shared.contracts.cloudevents import header, is_utf8
 from shared.contracts.events import EventType
 from shared.contracts.identity import canonical
 from shared.contracts.outputs import OutputType
@@ -372,9 +372,7 @@ def _of_partition(events: Iterable[LogRecord], partition: int) -> list[Record]:
     records = []
     for each in events:
         if each.partition == partition:
-            names = [name.encode("utf-8", "surrogateescape") for name, _ in each.headers]
-            read = [name.decode("utf-8", "backslashreplace") for name in names]
-            spoilt = any(name.encode() != raw for name, raw in zip(read, names, strict=True))
+            spoilt = not all(is_utf8(name) for name, _ in each.headers)
             records.append(
                 Record(
                     Topic.EVENTS.value,
@@ -383,7 +381,7 @@ def _of_partition(events: Iterable[LogRecord], partition: int) -> list[Record]:
                     each.timestamp,
                     each.key,
                     each.value,
-                    tuple(zip(read, (content for _, content in each.headers), strict=True)),
+                    each.headers,
                     "headers" if spoilt else each.fault,
                     each.last_offset,
                 )

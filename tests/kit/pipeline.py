@@ -13,7 +13,6 @@ from aiokafka.admin import AIOKafkaAdminClient
 from rich.console import Console
 
 from audit.report import Report
-from client.audit import audit
 from client.topics import admin_options, ensure_topics
 from demo import sending, steps
 from demo.processes import SERVICES, RunningService, start_service, stop_service, wait_live
@@ -22,8 +21,7 @@ from demo.state import Demo
 from demo.waiting import GROUPS, settled
 from engines import Engine, Engines
 from shared.contracts.identity import sha256_hex
-from shared.crypto import signing
-from shared.process.settings import Settings, founding_officers
+from shared.process.settings import Settings
 from shared.store.mongo import Mongo
 
 COLLECTIONS = (
@@ -179,13 +177,7 @@ class Pipeline:
 
     async def audited(self) -> Report:
         """What an audit finds when the services have caught up, or something is broken."""
-
-        async def settled() -> Report:
-            while (report := await audit(self.demo.settings)).not_yet and not report.broken:
-                await asyncio.sleep(1)
-            return report
-
-        return await self.demo.bounded("an audit that misses nothing", settled())
+        return await steps.audited(self.demo)
 
 
 def _settings(environment: Mapping[str, str]) -> Settings:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from tests.reference import model
 from audit.check import audit_source
 from audit.commands import heads
 from audit.conflicts import expected_conflicts
@@ -15,19 +14,20 @@ from audit.files import key_id
 from audit.letters import PREFIX
 from audit.log import Headers, Log, LogRecord, SeenClaim, VersionId
 from audit.look import SERVICES
-from tests.reference.model import Result
 from audit.receipts import Batch
 from audit.records import Version
 from audit.report import Report
 from audit.source import Span, Spans
-from audit.stored import told_of
+from audit.stored_decisions import told_of
 from shared.contracts.cloudevents import encode
 from shared.contracts.identity import CHAIN_START, canonical
 from shared.contracts.outputs import OutputType
 from shared.contracts.topics import Topic, partition_for
+from tests.reference import model
 from tests.reference.builder import LogBuilder
 from tests.reference.builder_commands import CommandBuilder
 from tests.reference.captures import claim
+from tests.reference.model import Result
 from tests.reference.register_files import key_of
 
 Document = dict[str, Any]

@@ -81,4 +81,3 @@ def replay(
         history=history,
         rolls=rolls,
     )
-

@@ -284,6 +284,9 @@ def cut(run: Run) -> None:
     run.begins[Topic.EVENTS, 0] = 1
 
 
+OF_NOTHING = {"_id": "1/3", "outcome": "ignored"}
+OF_NOBODY = {"_id": "x", "verdict": "open", "as_of": 0, "offset": 0}
+
 FAULTS: list[tuple[Check, str, Callable[[Run], object]]] = [
     ("log", "the beginning of the events was deleted", cut),
     ("progress", "a service has settled more than there is", beyond),
@@ -337,6 +340,21 @@ FAULTS: list[tuple[Check, str, Callable[[Run], object]]] = [
         "outcomes",
         "a run that ends elsewhere",
         lambda run: [each.update(last_offset=99) for each in run.store["outcomes"] if each["last_offset"]],
+    ),
+    (
+        "outcomes",
+        "an outcome of another event",
+        lambda run: of_kind(run, "ignored").update(event_id="other"),
+    ),
+    ("outcomes", "more errors", lambda run: of_kind(run, "rejected").update(errors_total=7)),
+    ("outcomes", "an outcome of nothing", lambda run: run.store["outcomes"].append(dict(OF_NOTHING))),
+    ("commands", "a command that nobody sent", lambda run: run.store["commands"].append(dict(OF_NOBODY))),
+    ("commands", "another verdict", lambda run: run.store["commands"][3].update(verdict="refused")),
+    ("commands", "settled at no time", lambda run: run.store["commands"][1].update(settled_at=None)),
+    (
+        "registrations",
+        "versions in another order",
+        lambda run: run.document("registrations", "010203-A")["history"].reverse(),
     ),
     ("commands", "a forged command", forged_command),
     ("commands", "a verdict that is not stored", drop_stored("commands")),

@@ -22,6 +22,7 @@ GOOD: dict[str, Any] = {
     "recall": 0.8,
     "lists": 3,
     "verified": 3,
+    "audit_broken": 0,
     "metrics_not_moved": [],
 }
 
@@ -35,6 +36,7 @@ def test_a_demo_that_keeps_its_promises_is_good() -> None:
     [
         {"unaccounted": 1},
         {"wrong_outcome": 1},
+        {"audit_broken": 1},
         {"people_on_two_lists": 3},
         {"precision": 0.89},
         {"recall": 0.79},

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from audit.log import LogRecord
-from tests.reference.model import replay
 from shared.contracts.events import EventType
 from tests.reference.builder import LogBuilder
 from tests.reference.captures import json_bytes, registration, removal
+from tests.reference.model import replay
 from tests.reference.register_files import devices_file
 
 ONE = "010203-1"

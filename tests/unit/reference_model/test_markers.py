@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from audit.log import LogRecord
-from tests.reference.model import Result, replay
 from shared.contracts.topics import partition_for
 from tests.reference.builder import LogBuilder
+from tests.reference.model import Result, replay
 from tests.reference.register_files import OFFICERS, officers_file
 
 ONE = "010203-1"

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from audit.log import LogRecord
-from tests.reference.model import Result, replay
 from shared.contracts.cloudevents import encode
 from shared.contracts.events import EventType
 from shared.contracts.topics import partition_for
 from tests.reference.builder import LogBuilder
 from tests.reference.captures import json_bytes, registration, removal
+from tests.reference.model import Result, replay
 from tests.reference.register_files import STATIONS
 
 ONE = "010203-1"

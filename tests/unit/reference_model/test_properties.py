@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from audit import messages
-from tests.reference.model import Result, replay
 from audit.roll import merkle_root
 from shared.contracts.identity import canonical
+from tests.reference.model import Result, replay
 from tests.reference.strategies import History, histories, life
 
 REASONS = (
@@ -71,7 +71,8 @@ def test_what_comes_later_changes_no_outcome_and_no_effect(history: History, dat
         assert then.outcomes == {source: whole.outcomes[source] for source in known}
     for ce_id, verdict in then.verdicts.items():
         if verdict.signed and verdict.verdict != "open" and verdict.command_type != messages.FINALISED:
-            assert replace(whole.verdicts[ce_id], superseded_by=verdict.superseded_by) == verdict
+            now_said = whole.verdicts[ce_id]
+            assert replace(now_said, superseded_by=verdict.superseded_by, as_of=verdict.as_of) == verdict
     assert then.history.heads.items() <= whole.history.heads.items()
 
 

@@ -8,12 +8,12 @@ import pytest
 
 from audit import receipts
 from audit.log import LogRecord, header
-from tests.reference.model import replay
 from shared.contracts.events import EventType
 from shared.contracts.identity import canonical
 from tests.reference.builder import LogBuilder
 from tests.reference.builder_commands import REGISTER
 from tests.reference.captures import capture_data, registration
+from tests.reference.model import replay
 from tests.reference.register_files import devices_file
 
 

@@ -8,11 +8,11 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from audit.log import SeenClaim
-from tests.reference.model import Result, replay
 from audit.roll import merkle_root
 from shared.contracts.identity import canonical
 from tests.reference.builder import LogBuilder
 from tests.reference.captures import claim
+from tests.reference.model import Result, replay
 from tests.reference.register_files import STATIONS, key_of, public_pem
 
 A, B, C, D = "010203-A", "010203-B", "010203-C", "010203-D"

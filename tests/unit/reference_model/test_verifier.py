@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from tests.reference.model import Result, replay
 from audit.roll import merkle_root
 from audit.verifier import NotVerified, published, verify_list
 from shared.contracts.identity import canonical
 from tests.reference.builder import LogBuilder
+from tests.reference.model import Result, replay
 from tests.reference.register_files import key_of, public_pem
 
 ROLL = "2027-commune"
