@@ -31,12 +31,17 @@ demo: $(STAMP) ## run the whole system on embedded engines; ARGS="--events 5000 
 
 .PHONY: test
 test: $(STAMP) ## unit and integration tests on embedded engines
-	$(BIN)/python -m pytest -m "not engines" -n auto --maxprocesses 4 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -m "not engines and not browser" -n auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 .PHONY: test-engines
 test-engines: $(STAMP) ## the same and more on Apache Kafka 4 and a built store (needs java, mvn, cargo, cmake)
 	$(BIN)/python -m tests.kit.engines --fetch
-	ROLLSTREAM_TEST_ENGINES=real $(BIN)/python -m pytest -n auto --maxprocesses 2 --dist loadfile $(ARGS)
+	ROLLSTREAM_TEST_ENGINES=real $(BIN)/python -m pytest -m "not browser" -n auto --maxprocesses 2 --dist loadfile $(ARGS)
+
+.PHONY: test-browser
+test-browser: $(STAMP) ## the console as people see it, in chromium (needs Debian's package of it)
+	VIRTUAL_ENV="$$(cd $(VENV) && pwd)" $(UV) sync --quiet --frozen --active --inexact --extra embedded --group browser
+	$(BIN)/python -m pytest -m browser $(ARGS)
 
 SEEDS ?= 1
 CELLS ?=

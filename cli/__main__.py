@@ -10,6 +10,7 @@ import typer
 from cli import (
     audit_commands,
     capture_commands,
+    console_commands,
     dead_letter_commands,
     find_commands,
     officer_commands,
@@ -47,6 +48,7 @@ __all__ = [
     "app",
     "audit_commands",
     "capture_commands",
+    "console_commands",
     "dead_letter_commands",
     "find_commands",
     "main",

@@ -19,14 +19,14 @@ _USUAL_GC = gc.get_threshold()
 
 @app.command()
 def serve(
-    service: Annotated[str, typer.Argument(help="registration, dedup or publisher")],
+    service: Annotated[str, typer.Argument(help="registration, dedup, publisher or console")],
 ) -> None:
-    """Run a service: registration, dedup or publisher.
+    """Run a service: registration, dedup, publisher or console.
 
     The same as `python -m services.NAME`.
     """
-    if service not in ("registration", "dedup", "publisher"):
-        fail(f"no service {service}: there are registration, dedup and publisher")
+    if service not in ("registration", "dedup", "publisher", "console"):
+        fail(f"no service {service}: there are registration, dedup, publisher and console")
     # Each process pays for the imports of its own service only.
     from importlib import import_module
 

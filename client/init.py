@@ -35,6 +35,10 @@ SETTINGS = "register.env"
 """File of the settings that every service and officer of the register shares, for a shell and for Compose."""
 
 
+CONSOLE_USERS = Path("console/users.json")
+"""File of who may sign in to the console: nobody, until `rollstream user` names somebody."""
+
+
 class RegisterExists(Exception):
     """The folder holds a register already; a second set of keys would shut out the first."""
 
@@ -95,6 +99,9 @@ def init_register(
     (out / "adoptions.jsonl").write_bytes(b"".join(map(to_line, adoptions)))
     (out / MENDED).write_text("".join(f"{each}\n" for each in mended))
     shared = {"ROLLSTREAM_REGISTER": register, "ROLLSTREAM_FOUNDING_OFFICERS": hashes["officers"]}
+    (out / CONSOLE_USERS).parent.mkdir()
+    (out / CONSOLE_USERS).touch(mode=0o600)
+    (out / CONSOLE_USERS).write_text("[]\n")
     (out / SETTINGS).write_text("".join(f"{name}={value}\n" for name, value in shared.items()))
     return NewRegister(
         directory=out,

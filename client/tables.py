@@ -67,7 +67,7 @@ def _folded(text: str, width: int) -> Iterator[str]:
         if taken <= width:
             line, used = line + word, used + taken
             continue
-        for cluster in _clusters(word):
+        for cluster in clusters(word):
             taken = cells(cluster)
             if line and used + taken > width:
                 yield line.rstrip()
@@ -89,7 +89,7 @@ def _words(text: str) -> Iterator[str]:
         yield word
 
 
-def _clusters(text: str) -> Iterator[str]:
+def clusters(text: str) -> Iterator[str]:
     """Characters with the marks that belong to them."""
     cluster = ""
     for char in text:

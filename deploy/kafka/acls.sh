@@ -41,6 +41,10 @@ reads publisher --topic registration.checked.v1 --topic roll.commands.v1 --topic
 writes publisher --topic roll.lists.v1 --topic roll.manifests.v1 --topic rollstream.operations.v1
 joins publisher rollstream-publisher
 
+# The console sends what officers sign in it, and reads what became of it.
+reads console --topic roll.commands.v1 --topic rollstream.operations.v1
+writes console --topic roll.commands.v1 --topic rollstream.operations.v1
+
 # They write events and read none, their own neither. What they read holds ids and no person's data.
 for principal in $CAPTURE; do
     writes "$principal" --topic registration.events.v1

@@ -25,7 +25,17 @@ class ConflictStore:
         await self._mongo.collection(CONFLICTS).create_indexes(
             [
                 IndexModel([("pair.registration_id", 1)], name="by_registration"),
-                IndexModel([("status", 1), ("class", 1)], name="by_status"),
+                # The console's queue: the surest first or the oldest, everywhere or in an officer's areas.
+                # The order is part of each index, so a page is read and nothing is sorted.
+                *(
+                    IndexModel([("status", 1), *place, ("class", 1), *order, ("_id", 1)], name=name)
+                    for name, place, order in (
+                        ("by_probability", (), (("probability", -1),)),
+                        ("by_age", (), (("found_at", 1),)),
+                        ("by_place_and_probability", (("places", 1),), (("probability", -1),)),
+                        ("by_place_and_age", (("places", 1),), (("found_at", 1),)),
+                    )
+                ),
             ]
         )
 
@@ -68,6 +78,12 @@ class ConflictStore:
         return counts
 
 
+def places(communes: Sequence[str | None]) -> list[str]:
+    """The communes with their districts and provinces: officers look for conflicts in any of these."""
+    known = [each for each in communes if each]
+    return sorted({each[:digits] for each in known for digits in (2, 4, 6)})
+
+
 def _pair_of(document: Mapping[str, Any]) -> Pair:
     one, other = ((each["registration_id"], each["digest"]) for each in document["pair"])
     return ordered_pair(one, other)
@@ -89,6 +105,7 @@ def _upsert(conflict: Conflict, facts: Mapping[str, Any], first: Mapping[str, An
             {"registration_id": id_, "digest": digest, "commune": commune}
             for (id_, digest), commune in zip(conflict.pair, conflict.communes, strict=True)
         ],
+        "places": places(conflict.communes),
         "status": conflict.status,
         "decision": conflict.decision,
         "found_at": conflict.found_at,

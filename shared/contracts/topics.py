@@ -133,8 +133,8 @@ TOPICS: tuple[TopicSpec, ...] = (
     TopicSpec(
         Topic.OPERATIONS,
         "officer or service",
-        "registration, dedup, publisher; officers (command line)",
-        "registration, dedup, publisher; officers; rollstream operations",
+        "registration, dedup, publisher, console; officers (command line)",
+        "registration, dedup, publisher, console; officers; rollstream operations",
         partitions=1,
         unlimited_retention=True,
     ),

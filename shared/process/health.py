@@ -26,6 +26,11 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 Scope = Mapping[str, Any]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+"""What uvicorn serves."""
+
+PATHS = ("/health/live", "/health/ready", "/metrics")
+"""What every process serves, whatever else it does."""
 
 GROUP = "group"
 """Whose the group's partitions, batches and rebalances are; all else is a feed's, by its name."""

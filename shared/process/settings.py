@@ -117,6 +117,31 @@ class MarkerSettings(_Group):
     """Name of that officer; it must hold the role `marker`."""
 
 
+class ConsoleSettings(_Group):
+    """The officers' web pages (console)."""
+
+    users_file: Path | None = None
+    """Who may sign in, with password hashes and encrypted keys; `rollstream user` writes it."""
+    secure_cookie: bool = True
+    """Whether browsers send the session over HTTPS only. False for trying on one machine, never else."""
+    idle_minutes: float = Field(default=20, gt=0, le=720)
+    """A session that nobody used for so long ends, and its key is forgotten, in minutes."""
+    session_hours: float = Field(default=10, gt=0, le=24)
+    """A session ends after so long, in hours."""
+    decisions_a_day: int = Field(default=400, ge=1)
+    """Most decisions and reversals that one officer may propose or approve through the console in a day."""
+    exclusions_a_day: int = Field(default=200, ge=1)
+    """Of these, most that leave a registration off the roll."""
+    assignment_minutes: float = Field(default=10, gt=0, le=240)
+    """How long a conflict that an officer has opened is kept from others, in minutes."""
+    requests_a_minute: int = Field(default=600, ge=10)
+    """Most requests from one address in a minute, pages and acts together."""
+    utc_offset_minutes: int = Field(default=420, ge=-720, le=840)
+    """Local time of pages and of the day that caps count in, in minutes east of UTC. Cambodia: 420."""
+    services: str = ""
+    """Where the services' metrics are, for the health page: comma-separated `name=http://host:port`."""
+
+
 class LimitSettings(_Group):
     """Bounds on what comes in."""
 
@@ -213,6 +238,7 @@ with warnings.catch_warnings():
         http: HttpSettings = HttpSettings()
         signing: SigningSettings = SigningSettings()
         marker: MarkerSettings = MarkerSettings()
+        console: ConsoleSettings = ConsoleSettings()
         limits: LimitSettings = LimitSettings()
         runtime: RuntimeSettings = RuntimeSettings()
 

@@ -1,4 +1,4 @@
-"""Where health and metrics are served, inside the service's own event loop.
+"""Where health, metrics and pages are served, inside the service's own event loop.
 
 Whoever reaches the port may send anything, as slowly as they like. A request has at most HEADER_BYTES, a
 connection lives for at most CONNECTION_SECONDS, and of more than MOST_CONNECTIONS the oldest is closed, so
@@ -18,7 +18,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from shared.process.errors import StopService
-from shared.process.health import HealthApp
+from shared.process.health import App
 from shared.process.settings import HttpSettings
 
 HEADER_BYTES = 16 * 1024
@@ -27,7 +27,7 @@ MOST_CONNECTIONS = 100
 
 
 @contextlib.asynccontextmanager
-async def serving(http: HttpSettings, app: HealthApp, ended: Callable[[], None]) -> AsyncIterator[int]:
+async def serving(http: HttpSettings, app: App, ended: Callable[[], None]) -> AsyncIterator[int]:
     """Serve `app`; gives the port. `ended` is called when the server ends, at the end of the block too.
 
     Raises StopService if the port is taken.

@@ -17,7 +17,7 @@ from aiokafka.errors import KafkaConnectionError
 
 from shared.contracts.topics import Topic
 from shared.process.errors import StopService, StoreRolledBack, TransientError
-from shared.process.health import Health, HealthApp
+from shared.process.health import PATHS, App, Health, HealthApp, Receive, Scope, Send
 from shared.process.logging import configure_logging, describe
 from shared.process.metrics import Metrics
 from shared.process.settings import Settings, UnusableSettings
@@ -58,7 +58,8 @@ class Service:
     noticed, too. So are the positions of `feeds`, each of which runs inside one of `background`, against the
     broker's ends. `topics` are those that it reads or writes: they must be as the contract says. `on_start`
     hooks run in order once both servers answer (outputs, indexes) and are retried in an outage; `on_stop`
-    hooks run in order at the end.
+    hooks run in order at the end. One without a `consumer` is in no group: it is ready when its background
+    is. `pages` serves every path but those of health and metrics.
     """
 
     def __init__(
@@ -66,7 +67,7 @@ class Service:
         name: str,
         settings: Settings,
         *,
-        consumer: ConsumerSpec,
+        consumer: ConsumerSpec | None,
         metrics: Metrics,
         mongo: Mongo | None = None,
         progress: ProgressStore | None = None,
@@ -75,6 +76,7 @@ class Service:
         topics: Sequence[Topic] = (),
         on_start: Sequence[Hook] = (),
         on_stop: Sequence[Hook] = (),
+        pages: App | None = None,
     ) -> None:
         self.name = name
         self.settings = settings
@@ -87,6 +89,7 @@ class Service:
         self.topics = tuple(topics)
         self.on_start = tuple(on_start)
         self.on_stop = tuple(on_stop)
+        self.pages = pages
         self.health = Health(settings.runtime.progress_timeout_s)
 
 
@@ -107,6 +110,17 @@ def run_created(name: str, settings: Settings, create: Callable[[Settings], Serv
         structlog.get_logger().error("service stops", reason=str(stopped), cause=cause)
         return 1
     return run_service(service)
+
+
+def _with_pages(health: HealthApp, pages: App | None) -> App:
+    """Health and metrics, and the pages of a service that has some."""
+    if pages is None:
+        return health
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await (health if scope.get("path") in PATHS else pages)(scope, receive, send)
+
+    return app
 
 
 class ServiceRun:
@@ -133,7 +147,9 @@ class ServiceRun:
         gc.freeze()
         with self._signals() if signals else contextlib.nullcontext():
             try:
-                app = HealthApp(self._health, self._service.metrics.registry)
+                app = _with_pages(
+                    HealthApp(self._health, self._service.metrics.registry), self._service.pages
+                )
                 async with serving(self._settings.http, app, self._missed) as self.port:
                     self.listening.set()
                     self._spawn(self._work(), "service")
@@ -175,10 +191,13 @@ class ServiceRun:
         for background in service.background:
             health.starting = background.name
             await self._retry(background.name, background.ready)
-        health.starting = "group"
-        self._member = GroupMember(service.consumer, self._settings, service.metrics, health, self.fail)
-        self._subscription = Subscription(service.name, service.consumer, self._settings, self._member)
-        await self._retry("group", self._subscription.start)
+        if service.consumer is None:
+            health.assigned = True
+        else:
+            health.starting = "group"
+            self._member = GroupMember(service.consumer, self._settings, service.metrics, health, self.fail)
+            self._subscription = Subscription(service.name, service.consumer, self._settings, self._member)
+            await self._retry("group", self._subscription.start)
         health.starting = None
         self._log.info("started")
         await asyncio.Event().wait()
@@ -246,9 +265,9 @@ class ServiceRun:
                     await require_access(self._settings.kafka)
                 raise
             self._reader = reader
-        topic = self._service.consumer.topic
-        if await topics_missing(self._reader._client, [topic]):
-            raise TransientError(f"topic {topic} does not exist, or this user may not describe it")
+        consumer = self._service.consumer
+        if consumer is not None and await topics_missing(self._reader._client, [consumer.topic]):
+            raise TransientError(f"topic {consumer.topic} does not exist, or this user may not describe it")
         if self._service.mongo is not None:
             await self._reach_store(self._service.mongo)
 

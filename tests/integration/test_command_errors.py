@@ -53,7 +53,7 @@ async def test_a_capture_file_is_checked_by_line_path_and_rule(tmp_path: Path) -
         ("lists --out lists --once --key register/keys/signing.pub.pem", "BOOTSTRAP_SERVERS"),
         ("lists --out lists --once --key register/officers.json", "public signing key"),
         ("verify nothing --key register/keys/signing.pub.pem", "name a list"),
-        ("serve nothing", "registration, dedup and publisher"),
+        ("serve nothing", "registration, dedup, publisher and console"),
         ("init --out other --stations register/officers.json", "Mend the file"),
     ],
 )

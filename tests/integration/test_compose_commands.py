@@ -43,7 +43,11 @@ class Stack:
         assert environment["ROLLSTREAM_KAFKA__BOOTSTRAP_SERVERS"].split(":")[0] in self.file["services"]
         assert environment["ROLLSTREAM_MONGO__URI"].split("/")[2].split(":")[0] in self.file["services"]
         mounts = self.mounts(name)
-        environment = {variable: mounts.get(value, value) for variable, value in environment.items()}
+        for target, source in mounts.items():
+            environment = {
+                variable: value.replace(target, source, 1) if value.startswith(target) else value
+                for variable, value in environment.items()
+            }
         [shared] = service["env_file"]
         if Path(shared["path"]).exists():
             lines = Path(shared["path"]).read_text().splitlines()
@@ -139,7 +143,7 @@ async def run(command: list[str], environment: Mapping[str, str], cwd: Path) -> 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
-    """The engines, a register made by `rollstream init`, the topics, and the three services started."""
+    """The engines, a register made by `rollstream init`, the topics, and the services started."""
     directory = tmp_path_factory.mktemp("compose")
     file = compose({"REGISTER_DIR": str(directory / "register")})
     async with embedded_engines(directory / "engines") as engines:

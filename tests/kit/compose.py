@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 ROOT = Path(__file__).parents[2]
-SERVICES = ("registration", "dedup", "publisher")
+SERVICES = ("registration", "dedup", "publisher", "console")
 OURS = ("init", "topics", "adoptions", *SERVICES)
 """What runs our image."""
 

@@ -80,7 +80,11 @@ class _Cursor:
     def __init__(self, found: list[Document]) -> None:
         self.found = found
 
-    def sort(self, name: str, direction: int = 1) -> "_Cursor":
+    def sort(self, name: str | Sequence[tuple[str, int]], direction: int = 1) -> "_Cursor":
+        if not isinstance(name, str):
+            for each, its_direction in reversed(name):
+                self.sort(each, its_direction)
+            return self
         # MongoDB sorts what is missing or null before everything else.
         self.found.sort(
             key=lambda each: (each.get(name) is not None, each.get(name) or 0), reverse=direction < 0
@@ -169,7 +173,8 @@ def _agrees(value: Any, asked: Any) -> bool:
         "$regex": lambda pattern: re.search(pattern, value) is not None,
     }
     if "$ne" in asked:
-        return bool(value != asked["$ne"])
+        rest = {operator: bound for operator, bound in asked.items() if operator != "$ne"}
+        return bool(value != asked["$ne"]) and (not rest or _agrees(value, rest))
     if "$nin" in asked:
         return value not in asked["$nin"]
     if "$exists" in asked:

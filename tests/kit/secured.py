@@ -33,6 +33,7 @@ ADMIN = "admin"
 SERVICES = ("registration", "dedup", "publisher")
 PRINCIPALS = (
     *SERVICES,
+    "console",
     "capture",
     "officer",
     "downstream",

@@ -11,7 +11,9 @@ from resource import RUSAGE_CHILDREN, getrusage
 import pytest
 
 from cli.capture_commands import LEAST_VOTERS
+from cli.console_commands import ROLES
 from cli.officer_commands import KINDS
+from services.console.users import CONSOLE_ROLES
 from shared.contracts.commands import REFERENCE_KINDS
 from shared.crypto import signing
 from simulator import stream
@@ -135,6 +137,7 @@ def test_a_command_costs_little_more_than_its_libraries(words: str, libraries: s
 def test_what_is_written_twice_to_save_an_import_is_the_same() -> None:
     assert KINDS.split(" | ") == list(REFERENCE_KINDS)
     assert LEAST_VOTERS == stream.LEAST_VOTERS
+    assert ROLES.split(" | ") == list(CONSOLE_ROLES)
 
 
 def test_the_help_of_every_command_tells_what_it_does_without_an_ellipsis() -> None:

@@ -26,6 +26,7 @@ async def test_a_claim_opens_a_conflict_with_all_that_operators_read(scene: Scen
     assert scene.conflict() == {
         "_id": claim_id(*PAIR),
         "pair": [{"registration_id": id_, "digest": digest, "commune": COMMUNE} for id_, digest in PAIR],
+        "places": ["01", "0102", "010203"],
         "status": "open",
         "decision": None,
         "found_at": "1970-01-01T00:00:01.000Z",

@@ -111,6 +111,7 @@ def test_each_service_holds_no_key_but_its_own() -> None:
         "registration": {"/register/marker.pem"},
         "dedup": set(),
         "publisher": {"/register/signing.pem"},
+        "console": set(),
     }
 
 
