@@ -23,6 +23,9 @@ from services.console.pages.bulk import BulkPages
 from services.console.pages.conflicts import ConflictPages
 from services.console.pages.home import HomePages
 from services.console.pages.proposals import ProposalPages
+from services.console.pages.roll import RollPages
+from services.console.pages.voters import VoterPages
+from services.console.preview import Previews
 from services.console.queue import ConflictQueue
 from services.console.rendering import Pages, StaticFiles
 from services.console.sessions import Sessions
@@ -115,11 +118,14 @@ def rules(console: Console) -> list[Rule]:
     """Every page and act that needs a session."""
     queue = ConflictQueue(console.mongo)
     dossiers = Dossiers(console.mongo, queue, console.casework)
+    previews = Previews(console.mongo, console.references, console.settings.kafka.partitions)
     return [
         *HomePages(queue).rules(),
         *ConflictPages(queue, dossiers).rules(),
         *BulkPages(queue, dossiers).rules(),
         *ProposalPages(queue, dossiers).rules(),
+        *RollPages(previews).rules(),
+        *VoterPages().rules(),
     ]
 
 

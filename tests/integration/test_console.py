@@ -124,3 +124,50 @@ async def test_a_console_without_a_users_file_says_so_and_ends(
         with pytest.raises(Exception, match="console ended"):
             await register.start("console")
         assert "ROLLSTREAM_CONSOLE__USERS_FILE is not set" in (tmp_path / "logs/console-1.log").read_text()
+
+
+async def approve_the_only_one(page: Browser) -> None:
+    await page.get("/proposals")
+    [proposal] = set(re.findall(r"/proposals/([0-9a-f-]{36})", page.text))
+    await page.get(f"/proposals/{proposal}")
+    await page.post(f"/proposals/{proposal}/approve", reason="checked")
+    assert "Approved." in page.text
+
+
+async def test_two_officers_cut_off_and_finalise_what_was_previewed(
+    fresh_engines: Engines[LocalEngine], tmp_path: Path
+) -> None:
+    async with with_console(fresh_engines, tmp_path) as register:
+        await register.send()
+        await register.settle()
+        console = register.demo.services["console"]
+        async with browser(console, "dara") as one, browser(console, "chan") as two:
+            await one.get("/roll")
+            await one.post("/roll/cut-off", epoch="1")
+            assert "confirm it first" in one.text
+            await one.post("/roll/cut-off", epoch="1", sure="yes")
+            await approve_the_only_one(two)
+            await eventually_shows(one, "/roll", '<span class="badge good">3 / 3</span>')
+
+            asked = {"roll": "roll-1", "epoch": "1", "election": "commune_council", "day": "2027-06-06"}
+            asked |= {"kind": "final", "undecided": "refuse"}
+            await one.post("/roll/finalise", **asked)
+            assert "make a preview of exactly this first" in one.text
+            await one.post("/roll/preview", **asked)
+            await eventually_shows(one, "/roll", "Refused: there are undecided claims.")
+            asked["undecided"] = "hold_later"
+            await one.post("/roll/preview", **asked)
+            await eventually_shows(one, "/roll", "voters would be in")
+            foreseen = re.search(r"([\d,]+) voters would be in", one.text)
+            out = re.findall(r'<span class="badge">([^<]+: [\d,]+)</span>', one.text)
+            assert foreseen and any(each.startswith("held: undecided") for each in out)
+            await one.post("/roll/finalise", **{**asked, "kind": "preliminary"})
+            assert "make a preview of exactly this first" in one.text
+            await one.post("/roll/finalise", **asked)
+            assert one.path.startswith("/proposals/"), one.text
+            await approve_the_only_one(two)
+            await eventually_shows(one, "/roll", '<span class="badge good">published</span>')
+            [version] = await register.demo.mongo.collection("rolls").find({}).to_list(None)
+            assert f"{version['entries']:,}" == foreseen[1]
+            held = next(each for each in out if each.startswith("held"))
+            assert held.endswith(f": {version['excluded']['held']:,}")
