@@ -55,6 +55,12 @@ faults: $(STAMP) ## break services, brokers, store and network under load, then 
 mutants: $(STAMP) ## take each guard out of a copy of the code; its tests must notice
 	$(BIN)/python -m tools.mutants $(ARGS)
 
+SECONDS ?= 10
+.PHONY: fuzz
+fuzz: $(STAMP) ## feed every parser of foreign bytes what a coverage-guided fuzzer makes up; SECONDS=n for each
+	VIRTUAL_ENV="$$(cd $(VENV) && pwd)" $(UV) sync --quiet --frozen --active --inexact --extra embedded --group fuzz
+	$(BIN)/python -m tests.fuzz --seconds $(SECONDS) $(ARGS)
+
 .PHONY: check
 check: $(STAMP) ## format, lint, strict types, generated contracts up to date
 	$(BIN)/ruff format --check .

@@ -191,8 +191,10 @@ def from_line(line: bytes) -> SignedCommand:
     try:
         stored = json.loads(line)
         headers = tuple((name, b64decode(value)) for name, value in stored["headers"])
+        if not all(isinstance(each, str) for each in (stored["id"], stored["type"], *dict(headers))):
+            raise TypeError
         return SignedCommand(
             stored["id"], stored["type"], stored["key"].encode(), b64decode(stored["value"]), headers
         )
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError("no signed command") from error

@@ -17,13 +17,12 @@ batch holds. Control batches and offsets that are missing in a batch have no rec
 from __future__ import annotations
 
 import struct
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from aiokafka import TopicPartition
 from aiokafka.record.default_records import DefaultRecordBatch
-from aiokafka.record.legacy_records import LegacyRecordBatch
 from aiokafka.record.util import calc_crc32c
 
 from shared.contracts.topics import BATCH_BYTES_LIMIT, BATCH_RECORDS_LIMIT
@@ -48,6 +47,7 @@ MOST_WIRE_BYTES = 2 * BATCH_BYTES_LIMIT
 
 _OVERHEAD = struct.Struct(">qiib")  # base offset, length, leader's epoch, magic
 _REST = struct.Struct(">IhiqqqhiI")  # checksum, attributes, last offset delta, times, producer, count
+_CHECKSUM, _TIME, _LENGTH = struct.Struct(">I"), struct.Struct(">q"), struct.Struct(">i")  # of old formats
 _HEADER_BYTES = _OVERHEAD.size + _REST.size
 _CHECKED_FROM = 21
 _CODEC, _APPEND_TIME, _CONTROL = 0x07, 0x08, 0x20
@@ -263,28 +263,30 @@ def _record(plain: bytes, at: int, head: _Head) -> Record:
 
 
 def _legacy(batch: bytes, partition: TopicPartition, base: int, magic: int) -> OpenBatch:
-    """A message of format 0 or 1, which no broker of today takes: undecodable if it is compressed."""
-    opened: Any = LegacyRecordBatch(batch, magic)
-    if not opened.validate_crc():
+    """A message of format 0 or 1, which no broker of today takes: undecodable if it is compressed.
+
+    aiokafka's reader believes its lengths: a negative one raised SystemError (found by `make fuzz`).
+    """
+    (checksum,), attributes = _CHECKSUM.unpack_from(batch, 12), batch[_OVERHEAD.size]
+    if zlib.crc32(batch[16:]) != checksum:
         raise Damaged
-    head = _Head(partition, base, base, 0, 0, bool(batch[_OVERHEAD.size] & _APPEND_TIME))
-    undecodable = head.undecodable(len(batch))
-    if batch[_OVERHEAD.size] & _CODEC:
-        return OpenBatch(base + 1, (undecodable,))
+    at, time = _OVERHEAD.size + 1, 0
     try:
-        records = [
-            Record(
-                partition.topic,
-                partition.partition,
-                raw.offset,
-                raw.timestamp or 0,
-                raw.key,
-                raw.value,
-                (),
-                append_time=head.append_time,
-            )
-            for raw in opened
-        ]
-    except Exception:
-        records = [undecodable]
-    return OpenBatch(base + 1, records, len(batch))
+        if magic == 1:
+            (time,) = _TIME.unpack_from(batch, at)
+            at += _TIME.size
+        key, at = _old_field(batch, at)
+        value, at = _old_field(batch, at)
+    except struct.error:
+        key, value, at = None, None, -1
+    head = _Head(partition, base, base, time, time, magic == 1 and bool(attributes & _APPEND_TIME))
+    if attributes & _CODEC or at != len(batch):
+        return OpenBatch(base + 1, (head.undecodable(len(batch)),))
+    return OpenBatch(base + 1, [head.record(base, time, key, value, ())], len(batch))
+
+
+def _old_field(batch: bytes, at: int) -> tuple[bytes | None, int]:
+    """Bytes after their length, None if that is negative, and where they end. Raises struct.error."""
+    (length,) = _LENGTH.unpack_from(batch, at)
+    at += _LENGTH.size
+    return (None, at) if length < 0 else (batch[at : at + length], at + length)

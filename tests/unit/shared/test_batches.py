@@ -6,6 +6,7 @@ import gzip
 import struct
 import time
 import tracemalloc
+import zlib
 from collections.abc import Callable
 
 import cramjam
@@ -354,9 +355,31 @@ def test_a_message_of_an_old_format_is_read_or_undecodable(codec: int) -> None:
         assert (record.key, record.value, record.append_time) == (b"k", b"v", False)
 
 
+@pytest.mark.parametrize("length", [-2, -(2**31), 2, 2**31 - 1])
+@pytest.mark.parametrize("at", [26, 31], ids=["key", "value"])
+def test_a_message_of_an_old_format_with_a_forged_length_is_undecodable(length: int, at: int) -> None:
+    from aiokafka.record.legacy_records import LegacyRecordBatchBuilder
+
+    builder = LegacyRecordBatchBuilder(1, 0, 10_000)
+    builder.append(0, 1_700_000_000_000, b"k", b"v")
+    forged = bytearray(builder.build())
+    forged[at : at + 4] = length.to_bytes(4, "big", signed=True)
+    forged[12:16] = zlib.crc32(forged[16:]).to_bytes(4, "big")
+    [record] = _records(bytes(forged))
+    assert (record.fault, record.last_offset) == ("undecodable_batch", 0)
+
+
 def test_gzip_in_members_is_read_as_one() -> None:
     body = raw_body([Raw(b"abc" * 50)])
     payload = gzip.compress(body[:40]) + gzip.compress(body[40:])
     assert [record.value for record in _records(raw_batch([Raw(b"")], codec=1, payload=payload))] == [
         b"abc" * 50
     ]
+
+
+def test_a_message_of_an_old_format_whose_key_is_longer_than_it_is_undecodable() -> None:
+    fields = struct.pack(">bbqi", 1, 0, 0, 65_535) + b"k"
+    message = struct.pack(">I", zlib.crc32(fields)) + fields
+    assert _undecodable(struct.pack(">qi", 4, len(message)) + message).offset == 4
+    with pytest.raises(Damaged):
+        open_batch(struct.pack(">qi", 4, len(message)) + bytes(4) + fields, PARTITION)
