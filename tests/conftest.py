@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from engines import Engine, Engines, LocalEngine, embedded_engines
 from engines import engines as named_or_embedded
@@ -28,7 +29,13 @@ R = TypeVar("R")
 
 
 def pytest_configure() -> None:
-    """A shell starts what runs in its background with SIGINT ignored, and a child would inherit that."""
+    """Before any test is read.
+
+    How long an example takes says nothing on a busy machine. A shell starts what runs in its background with
+    SIGINT ignored, and a child would inherit that.
+    """
+    settings.register_profile("any-load", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("any-load")
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
