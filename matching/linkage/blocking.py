@@ -7,6 +7,7 @@ is in the register: a telephone that 50,000 people share makes no pairs, their n
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,22 +22,23 @@ LARGEST_BLOCK = 100
 
 PAIRS_AT_ONCE = 1 << 18
 
+FACTS = (
+    ("given", "given_start"), ("family", "family_start"), ("born", "year", "day"), ("place", "coarse"),
+    ("address", "street"), ("text",),
+)  # fmt: skip
+"""The parts of each fact; `start` are the first letters, `street` the longest word of an address."""
+
 KEYS = (
-    ("identifier",), ("phone",), ("email",),
-    ("names",),
-    ("names", "year"), ("names", "day"), ("names", "place"), ("names", "coarse"),
-    ("family", "born"), ("given", "born"),
-    ("family", "address"), ("given", "address"), ("address", "year"), ("address", "day"),
-    ("family", "place"), ("given", "place"),
+    *(("identifier",), ("phone",), ("email",), ("names",), ("address",), ("born",)),
+    *((a, b) for one, other in combinations(FACTS, 2) for a in one for b in other),
+    ("names", "year"), ("names", "day"), ("names", "place"), ("names", "coarse"), ("names", "category"),
     ("family", "year", "place"), ("given", "year", "place"), ("family", "day", "place"),
     ("given", "day", "place"), ("family", "year", "coarse"), ("given", "year", "coarse"),
-    ("born", "place"), ("born", "coarse"), ("born", "category"), ("born", "text"),
     ("family_start", "given_start", "year"), ("family_start", "given_start", "day"),
-    ("family_start", "given_start", "place"),
-    ("family", "given_start"), ("given", "family_start"),
-    ("names", "text"), ("place", "text"), ("names", "category"), ("address",), ("born",),
+    ("family_start", "given_start", "place"), ("family_start", "given_start", "coarse"),
 )  # fmt: skip
-"""By the parts that fields of the kinds give; a key of which a register lacks a part is left out."""
+"""By the parts that fields of the kinds give: any two facts, and finer ones for where those make blocks that
+are too large. A key of which a register lacks a part is left out."""
 
 Hashes = NDArray[np.uint64]
 
@@ -113,6 +115,8 @@ def _parts(register: Register) -> dict[str, Hashes]:
             parts[f"{kind}#{number}"] = field.key_parts()
             if kind == "full_name":
                 _by_words(field, parts)
+            if kind == "address":
+                parts["street#0"] = _longest_word(field)
     for place in sorted({each.partition("#")[2] for each in parts if each.startswith(("family#", "given#"))}):
         family, given = parts.get(f"family#{place}"), parts.get(f"given#{place}")
         if family is not None and given is not None:
@@ -131,6 +135,11 @@ def _by_words(field: TextField, parts: dict[str, Hashes]) -> None:
         for at in (0, 1)
     )
     parts["given#0"], parts["family#0"] = low[field.texts.numbers], high[field.texts.numbers]
+
+
+def _longest_word(field: TextField) -> Hashes:
+    words = [max(each.split(), key=lambda word: (len(word), word), default="") for each in field.texts.values]
+    return np.array([hash64(each) if each else 0 for each in words], np.uint64)[field.texts.numbers]
 
 
 def _joined(parts: list[Hashes]) -> Hashes:

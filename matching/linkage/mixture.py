@@ -81,7 +81,7 @@ def learn(
         shares = {}
         for kind in kinds:
             weighted = belief[kind.name] * counts
-            shares[kind.name] = max(float(weighted.sum()), 0.1) / pairs
+            shares[kind.name] = min(max(float(weighted.sum()), 0.1), kind.most * records) / pairs
             seen[kind.name] = {
                 name: _counted(patterns[name], weighted, len(field.levels)) for name, field in fields.items()
             }

@@ -32,6 +32,8 @@ class PairKind:
     alike: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     """In which they have two values that may come closer than strangers' do: to these levels, in these
     proportions. How often is learnt."""
+    most: float = float("inf")
+    """Pairs a record at most, where nature sets a bound."""
     needs: tuple[frozenset[str], ...] = ()
     """It is told apart only with one of each of these kinds of field."""
 
@@ -61,6 +63,10 @@ _NAMES_ALIKE = {
     "identifier": _CARDS,
 }
 
+TWIN_PAIRS = 0.012
+"""Of a thousand births some twelve are of twins (Monden, Pison and Smits 2021): no more pairs a record. Without
+a bound, records of one person with a garbled given name pass for twins wherever no document tells."""
+
 PAIR_KINDS = (
     PairKind(COPY, True),
     PairKind(AGAIN, True),
@@ -70,6 +76,7 @@ PAIR_KINDS = (
         shared={"family_name": 0.95, "place": 0.9, "address": 0.8, "phone": 0.3, "category": 0.5},
         always=frozenset({"date_of_birth"}),
         alike=_NAMES_ALIKE,
+        most=TWIN_PAIRS,
         needs=(_NAMES, frozenset({"date_of_birth"})),
     ),
     PairKind(
