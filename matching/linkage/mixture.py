@@ -90,7 +90,9 @@ def learn(
             shares = {name: share / total / 2 for name, share in shares.items()}
         for kind in kinds:
             often[kind.name] = {
-                name: _shared_more(kind, fields[name], each, seen[kind.name][name], again[name], strangers[name])
+                name: _shared_more(
+                    kind, fields[name], each, seen[kind.name][name], again[name], strangers[name]
+                )
                 for name, each in often[kind.name].items()
             }
         strangers = {

@@ -73,7 +73,8 @@ class Schema:
     def to_data(self) -> dict[str, Any]:
         """As a model file has it."""
         fields = [
-            {"kind": each.kind, "columns": list(each.columns)} | ({"format": each.format} if each.format else {})
+            {"kind": each.kind, "columns": list(each.columns)}
+            | ({"format": each.format} if each.format else {})
             for each in self.fields
         ]
         return {"id": self.id, "field": fields} | ({"capture": dict(self.capture)} if self.capture else {})
@@ -83,7 +84,9 @@ class Schema:
         """A schema from parsed TOML or JSON. Raises InvalidSchema; `text` is where lines are looked up."""
         unknown = set(data) - {"id", "field", "capture"}
         if unknown:
-            _refuse(f"unknown key {min(unknown)!r}; a schema has id, [[field]] and [capture]", min(unknown), text)
+            _refuse(
+                f"unknown key {min(unknown)!r}; a schema has id, [[field]] and [capture]", min(unknown), text
+            )
         if not isinstance(data.get("id"), str):
             _refuse('id is missing; name the column of the record\'s id: id = "rec_id"', "", text)
         entries = data.get("field", [])
@@ -145,7 +148,9 @@ def _field(entry: Any, text: str) -> Field:
         _refuse(f"a field has kind, column or columns, format; not {min(unknown)!r}", min(unknown), text)
     columns = entry.get("columns", [entry["column"]] if "column" in entry else None)
     if not isinstance(columns, list) or not columns or not all(isinstance(each, str) for each in columns):
-        _refuse("a field names its column: column = ..., or columns = [...]", str(entry.get("kind", "")), text)
+        _refuse(
+            "a field names its column: column = ..., or columns = [...]", str(entry.get("kind", "")), text
+        )
     kind = entry.get("kind")
     if kind is None:
         kind = guess_schema(columns, "").fields[0].kind if _known(columns[0]) else None
@@ -159,14 +164,22 @@ def _field(entry: Any, text: str) -> Field:
 
 
 def _known(column: str) -> bool:
-    return any(_plain(column).removesuffix(script) in names for names in _BY_NAME.values() for script in ("", *_SCRIPTS))
+    return any(
+        _plain(column).removesuffix(script) in names
+        for names in _BY_NAME.values()
+        for script in ("", *_SCRIPTS)
+    )
 
 
 def _once(fields: Sequence[Field], text: str) -> None:
     seen: set[str] = set()
     for each in fields:
         if each.kind in ONCE and each.kind in seen:
-            _refuse(f"column {each.columns[0]!r}: a second {each.kind}; one fact is one field", each.columns[0], text)
+            _refuse(
+                f"column {each.columns[0]!r}: a second {each.kind}; one fact is one field",
+                each.columns[0],
+                text,
+            )
         seen.add(each.kind)
         for column in each.columns:
             if sum(column in other.columns for other in fields) > 1:
@@ -186,5 +199,12 @@ def _named(fields: tuple[Field, ...]) -> tuple[Field, ...]:
 
 
 def _refuse(message: str, word: str, text: str) -> Any:
-    line = next((at for at, each in enumerate(text.splitlines(), 1) if word and f'"{word}"' in each or word and each.strip().startswith(word)), None)
+    line = next(
+        (
+            at
+            for at, each in enumerate(text.splitlines(), 1)
+            if word and f'"{word}"' in each or word and each.strip().startswith(word)
+        ),
+        None,
+    )
     raise InvalidSchema(f"line {line}: {message}" if line else message)

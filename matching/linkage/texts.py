@@ -17,7 +17,22 @@ Normalise = Callable[[str], str]
 
 _KHMER = re.compile("[\u1780-\u17d3]")
 _HONORIFICS = frozenset(
-    {"MR", "MRS", "MS", "MISS", "DR", "SIR", "MADAM", "HE", "LOK", "NEAK", "SREY", "LOKSREY", "NEAKSREY", "KANHA"}
+    {
+        "MR",
+        "MRS",
+        "MS",
+        "MISS",
+        "DR",
+        "SIR",
+        "MADAM",
+        "HE",
+        "LOK",
+        "NEAK",
+        "SREY",
+        "LOKSREY",
+        "NEAKSREY",
+        "KANHA",
+    }
 )
 _KHMER_HONORIFICS = ("លោកស្រី", "អ្នកស្រី", "លោក", "កញ្ញា")
 _EMPTY = frozenset({"", "NULL", "NONE", "NA", "N A", "NAN", "UNKNOWN", "NOT KNOWN", "NOT GIVEN", "NIL"})
