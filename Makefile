@@ -47,6 +47,11 @@ SEEDS ?= 1
 CELLS ?=
 CELL ?=
 SEED ?=
+.PHONY: bench-matching
+bench-matching: $(STAMP) ## the matching on public data sets; ARGS="--data FOLDER --only febrl3"
+	VIRTUAL_ENV="$$(cd $(VENV) && pwd)" $(UV) sync --quiet --frozen --active --inexact --extra embedded --group bench
+	$(BIN)/python -m tests.bench.linkage $(ARGS)
+
 .PHONY: faults
 faults: $(STAMP) ## break services, brokers, store and network under load, then check everything; SEEDS=n CELLS=a,b CELL=a SEED=n
 	$(BIN)/python -m tests.matrix --seeds $(SEEDS) --cells "$(or $(CELL),$(CELLS))" $(if $(SEED),--seed $(SEED)) $(ARGS)

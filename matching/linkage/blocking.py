@@ -13,7 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matching.keys import mix
-from matching.linkage.comparisons import DateField, Name, Place, TextField
+from matching.linkage.birth_dates import DateField
+from matching.linkage.comparisons import Place, TextField
+from matching.linkage.names import Name
 from matching.linkage.register import Register
 from matching.table import hash64
 
@@ -96,9 +98,9 @@ def _parts(register: Register) -> dict[str, Hashes]:
         kind = register.kind(name)
         if isinstance(field, Name):
             short = kind.removesuffix("_name")
-            for place, (numbers, vocabulary) in enumerate(field.scripts):
-                parts[f"{short}#{place}"] = vocabulary.skeletons[numbers]
-                parts[f"{short}_start#{place}"] = vocabulary.initials[numbers]
+            for script, (names, vocabulary) in enumerate(field.scripts):
+                parts[f"{short}#{script}"] = vocabulary.skeletons[names]
+                parts[f"{short}_start#{script}"] = vocabulary.initials[names]
         elif isinstance(field, DateField):
             dates = field.dates
             year, month, day = (part.astype(np.uint64) for part in (dates.year, dates.month, dates.day))

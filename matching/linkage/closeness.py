@@ -27,7 +27,7 @@ def of_distinct(
     """What `asked` says of each pair of numbers; each distinct pair is asked once, the smaller first."""
     low, high = np.minimum(one, other).astype(np.int64), np.maximum(one, other).astype(np.int64)
     distinct, back = np.unique(low << 32 | high, return_inverse=True)
-    return asked(distinct >> 32, distinct & 0xFFFFFFFF)[back.reshape(-1)]
+    return np.asarray(asked(distinct >> 32, distinct & 0xFFFFFFFF)[back.reshape(-1)])
 
 
 def jaro_winkler(values: Sequence[str], low: Rows, high: Rows) -> Floats:

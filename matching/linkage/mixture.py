@@ -126,7 +126,7 @@ def beliefs(
 
 
 def _counted(levels: NDArray[np.int8], weights: Floats, count: int) -> Floats:
-    return np.bincount(levels + 1, weights, minlength=count + 1)[1:]
+    return np.bincount(levels + 1, weights, minlength=count + 1)[1:].astype(np.float64)
 
 
 def _floored(chance: Floats, field: Field, records: int) -> Floats:
@@ -134,7 +134,7 @@ def _floored(chance: Floats, field: Field, records: int) -> Floats:
     least = np.full(len(chance), 0.1 * MISTAKEN / records)
     least[:EQUAL] = np.maximum(MISTAKEN / records * field.agreeing, 1e-12)
     floored = np.maximum(chance, least)
-    return floored / floored.sum()
+    return np.asarray(floored / floored.sum())
 
 
 def _left(field: Field, taken: Sequence[Floats], records: int, pairs: float) -> Floats:
@@ -149,7 +149,7 @@ def _left(field: Field, taken: Sequence[Floats], records: int, pairs: float) -> 
 def _equal(field: Field, probability: float) -> Floats:
     """Agreement in that share of pairs, by level as frequent as the values are."""
     agreeing = field.agreeing + 1e-6
-    return probability * agreeing / agreeing.sum()
+    return np.asarray(probability * agreeing / agreeing.sum())
 
 
 def _guess(field: Field, chance: Floats) -> Floats:

@@ -7,23 +7,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matching.linkage import texts
+from matching.linkage.birth_dates import DateField
 from matching.linkage.closeness import UNKNOWN, Level, Rows
 from matching.linkage.comparisons import (
     LEVELS,
     Address,
     Category,
     Compared,
-    DateField,
     Email,
-    FullName,
     Identifier,
     LooseText,
-    Name,
     Place,
     TextField,
-    swap,
 )
 from matching.linkage.dates import Dates
+from matching.linkage.names import FullName, Name, swap
 from matching.linkage.schema import Field, Schema
 from matching.linkage.texts import NameVocabulary, Texts, Vocabulary
 

@@ -64,8 +64,8 @@ _NAMES_ALIKE = {
 }
 
 TWIN_PAIRS = 0.012
-"""Of a thousand births some twelve are of twins (Monden, Pison and Smits 2021): no more pairs a record. Without
-a bound, records of one person with a garbled given name pass for twins wherever no document tells."""
+"""Of a thousand births some twelve are of twins (Monden, Pison and Smits 2021): no more pairs a record.
+Without a bound, records of one person with a garbled given name pass for twins wherever no document tells."""
 
 PAIR_KINDS = (
     PairKind(COPY, True),

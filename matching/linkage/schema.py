@@ -11,7 +11,7 @@ KINDS = (
 )  # fmt: skip
 
 SEVERAL_COLUMNS = frozenset({"given_name", "family_name", "full_name", "place", "address"})
-"""Kinds that may have several columns: scripts of a name, a place from coarse to fine, parts of an address."""
+"""Kinds that may have several columns: a name's scripts, a place from coarse to fine, parts of an address."""
 
 ONCE = frozenset({"given_name", "family_name", "full_name", "date_of_birth", "place", "address"})
 """Kinds that a person has one of: a second one would count its evidence twice."""
@@ -203,7 +203,7 @@ def _refuse(message: str, word: str, text: str) -> Any:
         (
             at
             for at, each in enumerate(text.splitlines(), 1)
-            if word and f'"{word}"' in each or word and each.strip().startswith(word)
+            if (word and f'"{word}"' in each) or (word and each.strip().startswith(word))
         ),
         None,
     )

@@ -31,7 +31,22 @@ columns = ["district", "commune"]
 """
 
 Row = dict[str, str]
-SYLLABLES = ("SO", "VAN", "NA", "RITH", "CHAN", "DARA", "PHAL", "SREY", "MONY", "BO", "KIM", "LY", "THY", "RA")
+SYLLABLES = (
+    "SO",
+    "VAN",
+    "NA",
+    "RITH",
+    "CHAN",
+    "DARA",
+    "PHAL",
+    "SREY",
+    "MONY",
+    "BO",
+    "KIM",
+    "LY",
+    "THY",
+    "RA",
+)
 
 
 def register(people: int, seed: int) -> tuple[list[Row], set[tuple[str, str]], set[tuple[str, str]]]:
@@ -73,9 +88,7 @@ def register(people: int, seed: int) -> tuple[list[Row], set[tuple[str, str]], s
 
 def matched(rows: Sequence[Row]) -> tuple[Register, dict[tuple[str, str], float]]:
     """Each candidate's probability of being one person, by ids in ascending order."""
-    made = encode(
-        parse_schema(SCHEMA), {name: [row[name] for row in rows] for name in rows[0]}
-    )
+    made = encode(parse_schema(SCHEMA), {name: [row[name] for row in rows] for name in rows[0]})
     training.weigh_by_itself(made)
     one, other, patterns = training.candidate_patterns(made, blocking.keys(made))
     distinct, back, counts = np.unique(patterns, return_inverse=True, return_counts=True)
@@ -151,7 +164,10 @@ def test_dates_as_registers_write_them(text: str, date: tuple[int, int, int]) ->
         ('[[field]]\nkind = "text"\ncolumn = "a"', "id is missing"),
         ('id = "i"\n[[field]]\nkind = "colour"\ncolumn = "a"', "line 4: column 'a'"),
         ('id = "i"\n[[field]]\nkind = "phone"\ncolumns = ["a", "b"]', "a phone has one column"),
-        ('id = "i"\n[[field]]\nkind = "text"\ncolumn = "a"\n[[field]]\nkind = "email"\ncolumn = "a"', "twice"),
+        (
+            'id = "i"\n[[field]]\nkind = "text"\ncolumn = "a"\n[[field]]\nkind = "email"\ncolumn = "a"',
+            "twice",
+        ),
         ('id = "i', "no TOML"),
     ],
 )
