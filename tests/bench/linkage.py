@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from matching.linkage import blocking, mixture, training
 from matching.linkage.register import encode, unpacked
 from matching.linkage.schema import Field, Schema
+from tests.bench import splink_engine
 
 THRESHOLDS = (0.5, 0.9, 0.99)
 EASY = ("identifier", "phone")
@@ -131,27 +132,45 @@ def _numbered(people: Sequence[str]) -> NDArray[np.int64]:
     return np.unique(np.asarray(people), return_inverse=True)[1].reshape(-1).astype(np.int64)
 
 
-def measure(data: DataSet) -> str:
-    """One row of the table, and the reliability of the probabilities."""
+def measure(data: DataSet, *, beside_splink: bool) -> Iterator[str]:
+    """Rows of the table: the engine's, with the reliability of its probabilities, and Splink's."""
     started = time.perf_counter()
     register = encode(data.schema, data.columns)
     training.weigh_by_itself(register)
-    one, other, patterns = training.candidate_patterns(register, blocking.keys(register))
+    keys = blocking.keys(register)
+    one, other, patterns = training.candidate_patterns(register, keys)
     distinct, back, counts = np.unique(patterns, return_inverse=True, return_counts=True)
     learnt = training.learn_mixture(register, distinct, counts.astype(float))
     belief = mixture.beliefs(unpacked(data.schema, distinct), learnt.tables, learnt.shares)
     probability = (belief["again"] + belief["copy"])[back.reshape(-1)]
     seconds = time.perf_counter() - started
+    yield row(data, "rollstream", (one, other, probability), seconds)
+    yield reliability(probability, data.people[one] == data.people[other])
+    if beside_splink:
+        started = time.perf_counter()
+        found = splink_engine.probabilities(data.schema, data.columns, keys)
+        yield row(data, "splink", found, time.perf_counter() - started)
+
+
+def row(
+    data: DataSet,
+    engine: str,
+    found: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]],
+    seconds: float,
+) -> str:
+    """One row of the table."""
+    one, other, probability = found
     sizes = np.bincount(data.people)
     true = int((sizes * (sizes - 1) // 2).sum())
     right = data.people[one] == data.people[other]
     best, at = scores(probability, right, true)
     cells = [
-        data.name, f"{len(register):,}", f"{true:,}", f"{best:.4f}", *(f"{each:.4f}" for each in at),
-        f"{right.sum() / true:.4f}", f"{probability.sum() / true:.3f}", f"{len(one) / len(register):.1f}",
-        f"{len(register) / seconds:,.0f}",
+        data.name, engine, f"{len(data.people):,}", f"{true:,}",
+        f"{best:.4f}", *(f"{each:.4f}" for each in at),
+        f"{right.sum() / true:.4f}", f"{probability.sum() / true:.3f}",
+        f"{len(one) / len(data.people):.1f}", f"{len(data.people) / seconds:,.0f}",
     ]  # fmt: skip
-    return "| " + " | ".join(cells) + " |\n" + reliability(probability, right)
+    return "| " + " | ".join(cells) + " |\n"
 
 
 def scores(
@@ -183,15 +202,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.linkage", description=__doc__)
     parser.add_argument("--data", type=Path, help="folder with further data sets")
     parser.add_argument("--only", default="", help="data sets, separated by commas")
+    parser.add_argument("--no-splink", action="store_true", help="the engine alone")
     options = parser.parse_args()
-    heads = ("set", "records", "true pairs", "best F1", *(f"F1 at {each}" for each in THRESHOLDS))
+    heads = ("set", "engine", "records", "true pairs", "best F1", *(f"F1 at {each}" for each in THRESHOLDS))
     heads = (*heads, "blocking recall", "expected ÷ true", "candidates a record", "records/s")
     sys.stdout.write("| " + " | ".join(heads) + " |\n" + "|---" * len(heads) + "|\n")
     for data in data_sets(options.data, [each for each in options.only.split(",") if each]):
-        sys.stdout.write(measure(data))
-        if any(each.kind in EASY for each in data.schema.fields):
-            sys.stdout.write(measure(data.without(EASY)))
-        sys.stdout.flush()
+        easy = any(each.kind in EASY for each in data.schema.fields)
+        for each in (data, data.without(EASY)) if easy else (data,):
+            for line in measure(each, beside_splink=not options.no_splink):
+                sys.stdout.write(line)
+                sys.stdout.flush()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     sys.stdout.write(f"peak memory {peak:,.0f} MiB\n")
     return 0
