@@ -106,31 +106,42 @@ class ConflictQueue:
     async def page(
         self, filters: Filters, areas: Area | None, after: Position | None, most: int = PAGE
     ) -> tuple[list[dict[str, Any]], Position | None]:
-        """The next conflicts after a position, and where they end; None if these were the last."""
-        query = self._query(filters, areas)
-        if query is None:
-            return [], None
+        """The next conflicts after a position, and where they end; None if these were the last.
+
+        Each class and area is asked for by itself and the answers are merged: an index has them in order
+        only where everything before the order is one value.
+        """
         name, direction = ("probability", -1) if filters.order == "surest" else ("found_at", 1)
-        found: list[dict[str, Any]] = []
-        for part in _parts(query, name, direction, after, filters):
-            if len(found) < most:
-                cursor = self._mongo.collection("conflicts").find(part, SHOWN)
-                cursor = cursor.sort([(name, direction), ("_id", 1)]).limit(most - len(found))
-                found += await cursor.to_list(most)
-        end = (found[-1][name], found[-1]["_id"]) if len(found) == most else None
-        return found, end
+        found: dict[str, dict[str, Any]] = {}
+        for query in self._runs(filters, areas):
+            of_run = 0
+            for part in _parts(query, name, direction, after, filters):
+                if of_run < most:
+                    cursor = self._mongo.collection("conflicts").find(part, SHOWN)
+                    cursor = cursor.sort([(name, direction), ("_id", 1)]).limit(most - of_run)
+                    documents = await cursor.to_list(most)
+                    of_run += len(documents)
+                    found |= {each["_id"]: each for each in documents}
+        page = sorted(found.values(), key=lambda each: each["_id"])
+        if filters.order == "surest":  # null comes last there, and first where it goes up
+            page.sort(key=lambda each: (each[name] is None, -(each[name] or 0.0)))
+        else:
+            page.sort(key=lambda each: each[name] or "")
+        page = page[:most]
+        return page, (page[-1][name], page[-1]["_id"]) if len(page) == most else None
 
     async def count(self, filters: Filters, areas: Area | None) -> int:
-        """How many there are, up to MOST_COUNTED and one more."""
-        query = self._query(filters, areas)
-        if query is None:
-            return 0
-        bound = _bound(filters)
-        return int(
-            await self._mongo.collection("conflicts").count_documents(
-                {**query, **bound}, limit=MOST_COUNTED + 1
-            )
-        )
+        """How many there are, up to MOST_COUNTED and one more; one that touches two of several areas counts
+        twice."""
+        total, bound = 0, _bound(filters)
+        for query in self._runs(filters, areas):
+            if total <= MOST_COUNTED:
+                left = MOST_COUNTED + 1 - total
+                counted = await self._mongo.collection("conflicts").count_documents(
+                    {**query, **bound}, limit=left
+                )
+                total += int(counted)
+        return total
 
     async def one(self, conflict_id: str) -> dict[str, Any] | None:
         """The conflict of that id."""
@@ -143,16 +154,14 @@ class ConflictQueue:
         cursor = self._mongo.collection("conflicts").find(query, SHOWN).limit(most)
         return list(await cursor.to_list(most))
 
-    def _query(self, filters: Filters, areas: Area | None) -> dict[str, Any] | None:
-        """None where nothing can be found: the place lies outside of the areas."""
+    def _runs(self, filters: Filters, areas: Area | None) -> list[dict[str, Any]]:
+        """Queries whose answers together are the queue; none where the place lies outside of the areas."""
         kinds = [filters.kind] if filters.kind else list(CLASSES)
-        query: dict[str, Any] = {"status": "open", "class": {"$in": kinds}}
         wanted = within(areas, filters.place)
-        if wanted is not None:
-            if not wanted:
-                return None
-            query["places"] = {"$in": sorted(wanted)}
-        return query
+        places: list[dict[str, Any]] = (
+            [{}] if wanted is None else [{"places": each} for each in sorted(wanted)]
+        )
+        return [{"status": "open", **place, "class": kind} for place in places for kind in kinds]
 
 
 def _bound(filters: Filters) -> dict[str, Any]:

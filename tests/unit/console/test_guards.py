@@ -137,6 +137,13 @@ async def test_areas_in_the_users_file_narrow_those_of_the_log(scene: Scene) -> 
     scene.add_user("adjudicator", ("adjudicator",), "adjudicator", areas=["02"])
     async with scene.browser("adjudicator") as one:
         assert (await one.get(f"/conflicts/{theirs}")).status_code == 403
+        answer = await one.post(f"/conflicts/{theirs}/decide", answer="left", reason="seen")
+        assert answer.status_code == 403
+        answer = await one.post(f"/conflicts/{theirs}/reverse", reason="seen")
+        assert answer.status_code == 403
+        await one.get("/conflicts")
+        await one.post("/bulk/propose", id=[theirs], answer="different", reason="seen")
+    assert scene.sent() == [], "the log would have allowed it"
 
 
 async def test_another_areas_proposal_is_not_approved(scene: Scene) -> None:

@@ -310,6 +310,10 @@ async def test_only_the_areas_are_shown_whatever_the_query_says() -> None:
     assert await found("", None) == {mine, other}
     assert await found("02", None) == {other} == await found("", {"020304"})
     assert await found("01", {"02"}) == set() == await found("03", None)
+    assert await found("", {"0102", "0203", "02"}) == {mine, other}
+    page, end = await queue.page(Filters(), frozenset({"01", "02"}), None, most=1)
+    rest, _ = await queue.page(Filters(), frozenset({"01", "02"}), end, most=5)
+    assert [each["_id"] for each in (*page, *rest)] == sorted((mine, other))
 
 
 def test_the_places_of_a_conflict_are_all_that_hold_it() -> None:
