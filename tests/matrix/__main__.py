@@ -139,7 +139,9 @@ async def _one(cell: Cell, seed: int, code: Tree) -> results.Result:
             process.kill()
             found["failed"] = f"it hung: no result after {RUN_SECONDS:.0f} s"
         except ValueError:
-            found["failed"] = f"it ended with code {await process.wait()}; see {folder}/run.log"
+            found["failed"] = (
+                f"it ended with code {await process.wait()}; see {folder.relative_to(engines.ROOT)}/run.log"
+            )
     found |= code.facts() | {"wall": round(time.monotonic() - began, 1)}
     if results.is_broken(found):
         _forget_data(folder)

@@ -16,7 +16,7 @@ from client.topics import ensure_topics
 from demo.run import create_register, demo_environment
 from shared.contracts.identity import sha256_hex
 from shared.store.mongo import Mongo
-from tests.matrix import checks
+from tests.matrix import checks, results
 from tests.matrix.cell import Cell
 from tests.matrix.clock import library
 from tests.matrix.load import Load, disturbed
@@ -62,7 +62,7 @@ async def play(cell: Cell, seed: int, directory: Path) -> dict[str, Any]:
     except NotRecovered as error:
         found["broken"].append(str(error))
     except Exception as error:
-        found["failed"] = f"{type(error).__name__}: {error}"[:500]
+        found["failed"] = results.without_folder(f"{type(error).__name__}: {error}")[:500]
     found["seconds"] = round(time.monotonic() - began, 1)
     return found
 

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from tests.kit.engines import ROOT
+
 Result = Mapping[str, Any]
 
 COLUMNS = (
@@ -40,6 +42,11 @@ def newest(found: Iterable[Result]) -> list[Result]:
 def is_broken(result: Result) -> bool:
     """Whether an invariant did not hold, or the run could not be finished."""
     return bool(result["broken"]) or "failed" in result
+
+
+def without_folder(text: str) -> str:
+    """Paths as they are in every clone: results are committed."""
+    return text.replace(f"{ROOT}/", "")
 
 
 def append(path: Path, result: Result) -> None:
