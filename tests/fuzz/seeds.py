@@ -10,9 +10,11 @@ import cramjam
 
 from matching.model import default_model_bytes
 from shared.contracts.commands import CommandType
+from shared.contracts.events import EventType
 from shared.contracts.identity import canonical
+from shared.contracts.operations import OperationType
+from shared.contracts.outputs import OutputType
 from tests.fuzz.records import bytes_of
-from tests.kit.command_log import COMMUNE, pair_of
 from tests.kit.raw_records import Raw, raw_batch, raw_body
 from tests.kit.small_edition import small_edition
 from tests.reference.register_files import (
@@ -24,67 +26,18 @@ from tests.reference.register_files import (
     public_pem,
 )
 from tests.unit.client.test_proof import document as proof_document
+from tools.documents.examples import examples
 
 CORPUS = Path(__file__).parent / "corpus"
 
-REGISTRATION: dict[str, Any] = {
-    "registration_id": "010203-2026-0000123",
-    "revision": 1,
-    "voter": {
-        "family_name": {"km": "សុខ", "latin": "SOK"},
-        "given_name": {"km": "សុវណ្ណ", "latin": None},
-        "sex": "female",
-        "date_of_birth": "1990-04-12",
-        "date_of_birth_precision": "day",
-        "identity_document": {"kind": "national_id", "number": "010203040"},
-        "phone": None,
-    },
-    "residence": {"village_code": "01020304"},
-    "polling_station": "010203-01",
-    "capture": {
-        "office": "010203",
-        "device": "D-0042",
-        "operator": "OP-17",
-        "batch": "D-0042-20261020-1",
-        "sequence": 17,
-        "captured_at": "2026-10-20T08:15:00+07:00",
-    },
-}
-REMOVAL = {
-    "registration_id": "010203-2026-0000123",
-    "revision": 2,
-    "reason": "moved",
-    "capture": REGISTRATION["capture"],
-}
-CLOSE = {
-    "office": "010203",
-    "device": "D-0042",
-    "batch": "D-0042-20261020-1",
-    "first_sequence": 1,
-    "last_sequence": 17,
-    "count": 17,
-    "closed_at": "2026-10-20T18:00:00+07:00",
-}
-_A, _B = ("a", "1" * 64), ("b", "2" * 64)
-COMMANDS: dict[str, dict[str, Any]] = {
-    CommandType.APPROVED: {"command_id": "founding", "command_sha256": "0" * 64, "reason": "right"},
-    CommandType.WITHDRAWN: {"command_id": "founding", "reason": "wrong"},
-    CommandType.ADOPTED: {"kind": "stations", "version": "2", "sha256": "0" * 64},
-    CommandType.CUT_OFF: {"epoch": 1},
-    CommandType.DECIDED: {
-        "pair": pair_of(_A, _B, (COMMUNE, COMMUNE)),
-        "decision": "same_person",
-        "keep": "a",
-        "reason": "one face",
-    },
-    CommandType.REVERSED: {"pair": pair_of(_A, _B, (COMMUNE, COMMUNE)), "reason": "two faces"},
-    CommandType.FINALISED: {
-        "roll": "2027",
-        "epoch": 1,
-        "election": {"kind": "national", "day": "2027-06-06"},
-        "kind": "final",
-        "undecided": "refuse",
-    },
+Examples = dict[str, dict[str, Any]]
+
+EXAMPLES = examples()
+EVENTS: Examples = {each: EXAMPLES[each] for each in EventType if each != EventType.MARKER}
+COMMANDS: Examples = {each: EXAMPLES[each] for each in CommandType}
+OPERATIONS: Examples = {each: EXAMPLES[each] for each in OperationType}
+OWN: Examples = {
+    each: EXAMPLES[each] for each in (OutputType.ACCEPTED, OutputType.CHECKED, OutputType.CLAIMS)
 }
 
 
@@ -116,12 +69,7 @@ def structured(ce_type: str, data: Any) -> dict[str, Any]:
 
 def seeds() -> Iterator[tuple[str, str, bytes]]:
     """Target, name and bytes."""
-    events = {
-        "rollstream.registration.registered.v1": REGISTRATION,
-        "rollstream.registration.removed.v1": REMOVAL,
-        "rollstream.capture.batch-closed.v1": CLOSE,
-    }
-    for ce_type, data in events.items():
+    for ce_type, data in EVENTS.items():
         name = ce_type.split(".")[2]
         line = canonical(structured(ce_type, data))
         yield "event", name, binary(ce_type, data)
@@ -135,11 +83,11 @@ def seeds() -> Iterator[tuple[str, str, bytes]]:
     yield "capture_line", "wrapped", json.dumps({"raw": raw}).encode()
     line_of = {"id": "1", "type": "t", "key": "k", "value": "e30=", "headers": [["ce_id", "MQ=="]]}
     yield "command_line", "one", canonical(line_of)
-    for ce_type, data in COMMANDS.items():
-        yield "command", ce_type.split(".")[2], binary(ce_type, data)
-    end = {"epoch": 1, "command_offset": 9, "as_of": 9, "audit_head": "0" * 64}
-    marker = "rollstream.register.marker.v1"
-    yield "marker", "one", binary(marker, end, "!marker/1").replace(b"\x00\x03e-1", b"\x00\x0amarker/1/3")
+    for target, types in (("command", COMMANDS), ("operation", OPERATIONS), ("own_records", OWN)):
+        for ce_type, data in types.items():
+            yield target, ce_type.split(".")[2], binary(ce_type, data)
+    marker = binary(EventType.MARKER, EXAMPLES[EventType.MARKER], "!marker/1")
+    yield "marker", "one", marker.replace(b"\x00\x03e-1", b"\x00\x0amarker/1/3")
     yield "gazetteer", "small", GAZETTEER.encode()
     yield "stations", "small", STATIONS.encode()
     yield "officers", "small", officers_file(OFFICERS)
@@ -159,12 +107,12 @@ def seeds() -> Iterator[tuple[str, str, bytes]]:
     yield "batch", "plain", b"\x02\x00" + body
     yield "batch", "zstd", b"\x02\x04" + bytes(cramjam.zstd.compress(body))
     yield "wire", "one", raw_batch([Raw(b"a", headers=((b"n", b"v"),)), Raw(b"b")])
-    yield "own_records", "accepted", binary("rollstream.registration.accepted.v1", REGISTRATION)
-    yield "own_records", "claims", binary("rollstream.registration.claims.v1", {"claims": []})
 
 
 def main() -> int:
     """Write them; what was found by fuzzing stays."""
+    for old in CORPUS.glob("*/seed-*"):
+        old.unlink()
     for target, name, raw in seeds():
         folder = CORPUS / target
         folder.mkdir(parents=True, exist_ok=True)

@@ -6,6 +6,7 @@ same; where there are two parsers of one thing, they agree.
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 
 from aiokafka import TopicPartition
 
@@ -23,6 +24,7 @@ from shared.commands.markers import read_marker
 from shared.commands.message import Message
 from shared.contracts import cloudevents, events, identity, strict_json
 from shared.crypto import signing
+from shared.operations.trail import fold_trail
 from shared.process.errors import StopService
 from shared.reference.files import InvalidReference, validate
 from shared.reference.officers import command_headers
@@ -32,9 +34,12 @@ from shared.runtime.record import Record
 from tests.fuzz.records import record_of
 from tests.kit.command_log import REGISTER, key_of, running
 from tests.kit.raw_records import Raw, checksummed, raw_batch
+from tests.kit.trail_log import keys
 
 PARTITION = TopicPartition("t", 2)
 _KEY = ListKey(signing.generate_key().public_key())
+
+_KEYS = keys()
 
 
 def json_text(data: bytes) -> None:
@@ -189,6 +194,15 @@ def own_records(data: bytes) -> None:
             read(record)
 
 
+def operation(data: bytes) -> None:
+    """Whatever lies on the topic of operational acts, each record of it is an entry; so is one after it."""
+    record = record_of(data)
+    message = Message.of_record(0, record.timestamp, record.headers, record.value, key=record.key)
+    trail = fold_trail(REGISTER, [message, replace(message, offset=1)], _KEYS)
+    assert [each.offset for each in trail.entries] == [0, 1]
+    assert trail.entries[1].fault is not None
+
+
 TARGETS: Mapping[str, Callable[[bytes], None]] = {
     "json": json_text,
     "event": event,
@@ -209,6 +223,7 @@ TARGETS: Mapping[str, Callable[[bytes], None]] = {
     "capture_line": capture_line,
     "command_line": command_line,
     "own_records": own_records,
+    "operation": operation,
 }
 
 

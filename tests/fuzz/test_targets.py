@@ -10,11 +10,15 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from shared.contracts import strict_json
+from services.dedup import records as accepted_records
+from services.publisher import handler as checked_records
+from shared.contracts import events, strict_json
+from shared.contracts.events import EventType
+from shared.contracts.outputs import OutputType
 from shared.reference.files import InvalidReference, validate
 from tests.fuzz.measure import peak_bytes, steps
 from tests.fuzz.records import bytes_of, record_of
-from tests.fuzz.seeds import COMMANDS, REGISTRATION, binary, seeds
+from tests.fuzz.seeds import COMMANDS, EVENTS, OWN, binary, seeds
 from tests.fuzz.targets import TARGETS
 
 CORPUS = Path(__file__).parent / "corpus"
@@ -35,6 +39,11 @@ def test_the_seeds_are_what_they_were_made_as() -> None:
         assert (CORPUS / target / f"seed-{name}").exists()
         if target in ("gazetteer", "stations", "officers", "devices", "model", "signing_key"):
             validate(target, raw)
+    for ce_type, data in EVENTS.items():
+        events.parse(ce_type, data)
+    for ce_type, data in OWN.items():
+        record = record_of(binary(ce_type, data))
+        (accepted_records if ce_type == OutputType.ACCEPTED else checked_records).read(record)
 
 
 @st.composite
@@ -90,7 +99,7 @@ def replaced(draw: st.DrawFn, whole: Any) -> Any:
 
 
 @BOUNDED
-@given(replaced(REGISTRATION), st.sampled_from(["registered", "corrected", "removed"]))
+@given(replaced(EVENTS[EventType.REGISTERED]), st.sampled_from(["registered", "corrected", "removed"]))
 def test_an_event_with_one_wrong_value(data: Any, kind: str) -> None:
     raw = json.dumps(data, ensure_ascii=True).encode()
     TARGETS["capture_data"](raw)
