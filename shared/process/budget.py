@@ -8,7 +8,8 @@ other, each of one kind of thing. So a service holds at most
     + 1   what it sends and waits for
 
 times `batch_bytes` at once: six times 16 MiB by default, the objects of Python around it not counted. One
-thing that is larger than its slice is a slice of its own. Where work is cut changes nothing that comes out.
+thing that is larger than its slice is a slice of its own: so are all claims of one record, which dedup cuts
+in order of their ids and therefore holds together. Where work is cut changes nothing that comes out.
 """
 
 from dataclasses import dataclass

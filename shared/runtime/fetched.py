@@ -14,7 +14,7 @@ from shared.runtime.record import Record
 
 
 @dataclass(slots=True)
-class Budget:
+class Allowance:
     """What one poll may still take; its first record is taken whatever its size."""
 
     records: int
@@ -59,16 +59,16 @@ class Fetched:
         """Whether its open batch takes much memory: one at a time is enough."""
         return self._open is not None and self._open.large
 
-    def prepare(self, budget: Budget, most: int, largest: int) -> bool:
-        """Make up to `most` records of one batch ready, within the budget; whether anything came of it.
+    def prepare(self, allowance: Allowance, most: int, largest: int) -> bool:
+        """Make up to `most` records of one batch ready, within the allowance; whether anything came of it.
 
-        It may take seconds, and touches nothing but this object and the budget: it may run in a thread.
+        It may take seconds, and touches nothing but this object and the allowance: it may run in a thread.
         Raises TooLargeNow if the batch has to be opened and holds more than `largest` bytes.
         """
         try:
-            if self._is_damaged or not self._opened(budget, largest):
+            if self._is_damaged or not self._opened(allowance, largest):
                 return False
-            self._take_open(self._ready, budget, len(self._ready) + most)
+            self._take_open(self._ready, allowance, len(self._ready) + most)
         except Damaged:
             self._is_damaged = True  # what stands before it comes first
             return False
@@ -103,7 +103,7 @@ class Fetched:
         state = self._assignment.state_value(self._partition)
         return not state.paused and state.has_valid_position and state.position == self._from
 
-    def _opened(self, budget: Budget, largest: int) -> bool:
+    def _opened(self, allowance: Allowance, largest: int) -> bool:
         """Whether a batch is open; without one the fetch is used up."""
         if self._open is None and self._data is not None:
             batch = first_batch(self._data, self._at)
@@ -112,20 +112,20 @@ class Fetched:
                 return False
             self._open, self._taken = open_batch(batch, self._partition, largest), 0
             self._at += len(batch)
-            budget.bytes -= self._open.cost
+            allowance.bytes -= self._open.cost
         return self._open is not None
 
-    def _take_open(self, records: list[Record], budget: Budget, most: int) -> None:
+    def _take_open(self, records: list[Record], allowance: Allowance, most: int) -> None:
         assert self._open is not None
-        if self._take_at_once(self._open, records, budget, most):
+        if self._take_at_once(self._open, records, allowance, most):
             self._next = max(self._next, self._open.next_offset)
             self._open = None
 
-    def _take_at_once(self, batch: OpenBatch, records: list[Record], budget: Budget, most: int) -> bool:
+    def _take_at_once(self, batch: OpenBatch, records: list[Record], allowance: Allowance, most: int) -> bool:
         """Whether nothing is left of the batch."""
         if not isinstance(batch.records, Sequence):
-            return self._take_singly(batch.records, records, budget, most)
-        wanted = min(most - len(records), budget.records, max(1, budget.bytes // max(1, batch.each)))
+            return self._take_singly(batch.records, records, allowance, most)
+        wanted = min(most - len(records), allowance.records, max(1, allowance.bytes // max(1, batch.each)))
         taken = batch.records[self._taken : self._taken + wanted]
         self._taken += len(taken)
         if taken and taken[0].following <= self._next:  # reading began within the batch
@@ -133,16 +133,18 @@ class Fetched:
         if taken:
             records += taken
             self._next = taken[-1].following
-            budget.take(len(taken), batch.each * len(taken))
+            allowance.take(len(taken), batch.each * len(taken))
         return self._taken >= len(batch.records)
 
-    def _take_singly(self, batch: Iterator[Record], records: list[Record], budget: Budget, most: int) -> bool:
+    def _take_singly(
+        self, batch: Iterator[Record], records: list[Record], allowance: Allowance, most: int
+    ) -> bool:
         for record in batch:
             if record.following <= self._next:
                 continue
             records.append(record)
             self._next = record.following
-            budget.take(1, record.size + OBJECT_BYTES * (1 + len(record.headers)))
-            if budget.spent or len(records) >= most:
+            allowance.take(1, record.size + OBJECT_BYTES * (1 + len(record.headers)))
+            if allowance.spent or len(records) >= most:
                 return False
         return True

@@ -12,8 +12,6 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any, Protocol
 
 import structlog
-from aiokafka import AIOKafkaConsumer
-from aiokafka.errors import KafkaConnectionError
 
 from shared.contracts.topics import Topic
 from shared.process.errors import StopService, StoreRolledBack, TransientError
@@ -21,17 +19,17 @@ from shared.process.health import PATHS, App, Health, HealthApp, Receive, Scope,
 from shared.process.logging import configure_logging, describe
 from shared.process.metrics import Metrics
 from shared.process.settings import Settings, UnusableSettings
-from shared.runtime.access import refusal, require_access
-from shared.runtime.cancellation import close, only_ours
-from shared.runtime.clients import connection_options, make_reader, topics_missing
+from shared.runtime.cancellation import only_ours
+from shared.runtime.clients import connection_options
 from shared.runtime.consumer import GroupMember
 from shared.runtime.feed import TopicFeed
 from shared.runtime.handler import ConsumerSpec
 from shared.runtime.http import serving
 from shared.runtime.outages import is_outage, refused
+from shared.runtime.servers import Servers
 from shared.runtime.subscription import Subscription
 from shared.runtime.topics import require_topics
-from shared.store.mongo import Mongo, store_address, store_away
+from shared.store.mongo import Mongo
 from shared.store.progress import ProgressStore
 
 Hook = Callable[[], Awaitable[None]]
@@ -136,7 +134,7 @@ class ServiceRun:
         self._tasks: list[asyncio.Task[None]] = []
         self._subscription: Subscription | None = None
         self._member: GroupMember | None = None
-        self._reader: AIOKafkaConsumer | None = None
+        self._servers = Servers(service)
         self.failure: StopService | None = None
         self.listening = asyncio.Event()
         self.port = 0
@@ -182,7 +180,7 @@ class ServiceRun:
 
     async def _work(self) -> None:
         service, health = self._service, self._health
-        await self._retry("servers", self._reach_servers)
+        await self._retry("servers", self._servers.reach)
         await self._retry("topics", self._check_topics)
         for hook in service.on_start:
             await self._retry("start", hook)
@@ -205,7 +203,7 @@ class ServiceRun:
     async def _watch(self) -> None:
         while True:
             with only_ours():
-                await self._probe()
+                await self._servers.probe(self._member)
             for feed, seconds in self._health.unmoved().items():
                 self._service.metrics.unmoved_seconds.labels(feed=feed).set(seconds)
             self._service.metrics.unready_seconds.set(self._health.unready_seconds())
@@ -254,84 +252,8 @@ class ServiceRun:
             await asyncio.sleep(delay)
             delay = min(2 * delay, self._runtime.backoff_max_s)
 
-    async def _reach_servers(self) -> None:
-        if self._reader is None:
-            reader = make_reader(self._settings, f"{self._service.name}-probe")
-            try:
-                await reader.start()
-            except BaseException as error:
-                await close(reader)
-                if isinstance(error, KafkaConnectionError):
-                    await require_access(self._settings.kafka)
-                raise
-            self._reader = reader
-        consumer = self._service.consumer
-        if consumer is not None and await topics_missing(self._reader._client, [consumer.topic]):
-            raise TransientError(f"topic {consumer.topic} does not exist, or this user may not describe it")
-        if self._service.mongo is not None:
-            await self._reach_store(self._service.mongo)
-
-    async def _reach_store(self, mongo: Mongo) -> None:
-        try:
-            await mongo.ping()
-        except Exception as error:
-            # A certificate that is not trusted is an outage for a service that runs: its operators mend it.
-            if (refusing := refused(error, self._settings)) is not None:
-                raise refusing from error
-            if not is_outage(error):
-                raise
-            raise TransientError(store_away(error, store_address(self._settings.mongo))) from error
-
     async def _check_topics(self) -> None:
         await require_topics(self._settings, self._service.topics, f"{self._service.name}-topics")
-
-    async def _probe(self) -> None:
-        """Ask both servers; an outage is waiting, whether or not a batch is in flight."""
-        if self._reader is None:
-            return  # they have not been reached yet
-        await asyncio.gather(
-            self._probe_one("kafka", self._read_ends),
-            *([self._probe_one("mongo", self._ask_store)] if self._service.mongo is not None else []),
-        )
-
-    async def _probe_one(self, server: str, ask: Hook) -> None:
-        why = None
-        try:
-            with only_ours():
-                async with asyncio.timeout(self._settings.kafka.request_timeout_ms / 1000):
-                    await ask()
-        except Exception as error:
-            if not is_outage(error):
-                raise
-            why = type(error).__name__
-            if server == "kafka" and (refused_by := await refusal(self._settings.kafka)) is not None:
-                why = refused_by.why
-            elif (refusing := refused(error, self._settings)) is not None:
-                why = refusing.reason
-        self._health.waiting(f"{server} probe", why)
-        away = why is not None or self._health.retries(server)
-        self._service.metrics.waiting.labels(server=server).set(1 if away else 0)
-
-    async def _ask_store(self) -> None:
-        if self._service.mongo is not None:
-            await self._service.mongo.ping()
-        if self._service.progress is not None:
-            await self._service.progress.check_all()
-
-    async def _read_ends(self) -> None:
-        if self._reader is None:
-            return
-        partitions = [each for feed in self._service.feeds for each in feed.partitions()]
-        if self._member is not None:
-            partitions += self._member.partitions()
-        if not partitions:
-            await topics_missing(self._reader._client, [])
-            return
-        ends = await self._reader.end_offsets(list(dict.fromkeys(partitions)))
-        for feed in self._service.feeds:
-            feed.note_ends(ends, self._health)
-        if self._member is not None:
-            self._member.note_ends(ends)
 
     async def _shut_down(self) -> bool:
         """Stop everything; False if the bound was reached first."""
@@ -347,8 +269,7 @@ class ServiceRun:
                 await asyncio.gather(*self._tasks, return_exceptions=True)
                 for hook in self._service.on_stop:
                     await hook()
-                if self._reader is not None:
-                    await close(self._reader)
+                await self._servers.close()
         except TimeoutError:
             self._log.warning("did not stop in time", timeout=self._runtime.stop_timeout_s)
             return False

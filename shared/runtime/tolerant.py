@@ -43,7 +43,7 @@ from shared.runtime.batches import (
     Damaged,
     TooLargeNow,
 )
-from shared.runtime.fetched import Budget, Fetched
+from shared.runtime.fetched import Allowance, Fetched
 from shared.runtime.one_batch import whole
 from shared.runtime.record import Record
 from shared.runtime.turns import Turns
@@ -84,8 +84,8 @@ class TolerantConsumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has 
         if self._bounded.error_future.done():
             raise KafkaConnectionError("the fetcher has ended")  # without this it would be silent for ever
         with self._subscription.fetch_context():
-            budget = Budget(max_records, self._fetch_max_bytes)
-            records: list[Record] = await self._bounded.take(timeout_ms / 1000, budget)
+            allowance = Allowance(max_records, self._fetch_max_bytes)
+            records: list[Record] = await self._bounded.take(timeout_ms / 1000, allowance)
         return records
 
     async def getmany(
@@ -122,14 +122,14 @@ class BoundedFetcher(Fetcher):  # type: ignore[misc]  # aiokafka has no types
         for waiter in list(self._fetch_waiters):
             self._notify(waiter)
 
-    async def take(self, timeout: float, budget: Budget) -> list[Record]:
+    async def take(self, timeout: float, allowance: Allowance) -> list[Record]:
         """What is ready, or becomes ready within `timeout` seconds, of all partitions in turn."""
         ends = time.monotonic() + timeout
         while True:
             if self._subscriptions.reassignment_in_progress:
                 waiter = self._subscriptions.wait_for_assignment()
             else:
-                if records := await self._take_ready(budget):
+                if records := await self._take_ready(allowance):
                     return records
                 waiter = self._create_fetch_waiter()
             left = ends - time.monotonic()
@@ -139,14 +139,14 @@ class BoundedFetcher(Fetcher):  # type: ignore[misc]  # aiokafka has no types
                 return []
             waiter.result()  # raises what the coordinator met
 
-    async def _take_ready(self, budget: Budget) -> list[Record]:
+    async def _take_ready(self, allowance: Allowance) -> list[Record]:
         """Of each partition a like share first, so that all move with every poll, then what is left.
 
         While batches are opened, partitions may be given up or sought elsewhere. So nothing is taken before
         all is ready, and then all at once.
         """
-        share = -(-budget.records // max(1, len(self._records)))
-        while not budget.spent and await self._prepare_round(budget, share):
+        share = -(-allowance.records // max(1, len(self._records)))
+        while not allowance.spent and await self._prepare_round(allowance, share):
             pass
         records: list[Record] = []
         for partition, fetched in list(self._records.items()):
@@ -162,50 +162,50 @@ class BoundedFetcher(Fetcher):  # type: ignore[misc]  # aiokafka has no types
                 fetched.check_raise()
         return records
 
-    async def _prepare_round(self, budget: Budget, share: int) -> bool:
+    async def _prepare_round(self, allowance: Allowance, share: int) -> bool:
         """Whether any partition has more records ready than before."""
         more = False
         for partition, fetched in list(self._records.items()):
-            if budget.spent:
+            if allowance.spent:
                 break
             if isinstance(fetched, Fetched):
                 before = fetched.ready
-                await self._prepare(fetched, budget, share)
+                await self._prepare(fetched, allowance, share)
                 more |= fetched.ready > before
                 if self._records.get(partition) is fetched:
                     self._records.move_to_end(partition)  # the others come first next time
         return more
 
-    async def _prepare(self, fetched: Fetched, budget: Budget, share: int) -> None:
+    async def _prepare(self, fetched: Fetched, allowance: Allowance, share: int) -> None:
         """Make `share` more records ready.
 
         What is small is opened here, in turns with others; what is not, in a thread: one record of 64 MiB of
         empty headers takes 15 s to read.
         """
         turns, until = Turns(), fetched.ready + share
-        while fetched.ready < until and not budget.spent:
+        while fetched.ready < until and not allowance.spent:
             large = any(
                 each.large
                 for each in self._records.values()
                 if isinstance(each, Fetched) and each is not fetched
             )
             try:
-                if not await self._prepare_batch(fetched, budget, until, may_be_large=not large):
+                if not await self._prepare_batch(fetched, allowance, until, may_be_large=not large):
                     return
             except TooLargeNow:
                 return
             await turns.give()
 
     async def _prepare_batch(
-        self, fetched: Fetched, budget: Budget, until: int, *, may_be_large: bool
+        self, fetched: Fetched, allowance: Allowance, until: int, *, may_be_large: bool
     ) -> bool:
         most = until - fetched.ready
         if not fetched.large:
             with contextlib.suppress(TooLargeNow):
-                return fetched.prepare(budget, most, QUICK_BYTES)
+                return fetched.prepare(allowance, most, QUICK_BYTES)
         largest = BATCH_BYTES_LIMIT if may_be_large else ORDINARY_BYTES
         try:
-            return await asyncio.to_thread(fetched.prepare, budget, most, largest)
+            return await asyncio.to_thread(fetched.prepare, allowance, most, largest)
         except asyncio.CancelledError:
             # The thread goes on with it: nobody else may. It is fetched again.
             for partition, each in list(self._records.items()):

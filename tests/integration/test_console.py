@@ -94,19 +94,11 @@ async def test_two_officers_decide_and_reverse_through_the_pages(
             await one.post(f"/conflicts/{conflict}/decide", answer="left", reason="seen both")
             assert "Proposed." in one.text
 
-            await two.get("/proposals")
-            [proposal] = set(re.findall(r"/proposals/([0-9a-f-]{36})", two.text))
-            await two.get(f"/proposals/{proposal}")
-            assert "one person, keep left" in two.text
-            await two.post(f"/proposals/{proposal}/approve", reason="I agree")
-            assert "Approved." in two.text
+            await approve_the_only_one(two, "one person, keep left")
             await eventually_shows(one, f"/conflicts/{conflict}", '<span class="badge">decided</span>')
 
             await one.post(f"/conflicts/{conflict}/reverse", reason="the office was asked again")
-            await two.get("/proposals")
-            [reversal] = set(re.findall(r"/proposals/([0-9a-f-]{36})", two.text))
-            await two.get(f"/proposals/{reversal}")
-            await two.post(f"/proposals/{reversal}/approve", reason="yes")
+            await approve_the_only_one(two)
             await eventually_shows(one, f"/conflicts/{conflict}", '<span class="badge">open</span>')
         log = console.log.read_text()
         for person in await register.demo.mongo.collection("registrations").find({}).to_list(5):
@@ -126,10 +118,11 @@ async def test_a_console_without_a_users_file_says_so_and_ends(
         assert "ROLLSTREAM_CONSOLE__USERS_FILE is not set" in (tmp_path / "logs/console-1.log").read_text()
 
 
-async def approve_the_only_one(page: Browser) -> None:
+async def approve_the_only_one(page: Browser, shows: str = "") -> None:
     await page.get("/proposals")
     [proposal] = set(re.findall(r"/proposals/([0-9a-f-]{36})", page.text))
     await page.get(f"/proposals/{proposal}")
+    assert shows in page.text
     await page.post(f"/proposals/{proposal}/approve", reason="checked")
     assert "Approved." in page.text
 

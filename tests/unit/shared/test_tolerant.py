@@ -20,7 +20,7 @@ from aiokafka.protocol.fetch import FetchRequest
 from shared.process.errors import StopService
 from shared.runtime import fetched as fetched_module
 from shared.runtime.batches import OpenBatch, open_batch
-from shared.runtime.fetched import Budget
+from shared.runtime.fetched import Allowance
 from shared.runtime.one_batch import read_batch
 from shared.runtime.record import Record
 from shared.runtime.tolerant import BoundedFetcher
@@ -99,7 +99,7 @@ async def _fetching(broker: Broker, partitions: int = 1) -> AsyncIterator[Any]:
 async def _take(
     fetcher: Any, records: int = 100, size: int = 16 * MEBIBYTE, timeout: float = 0.3
 ) -> list[Record]:
-    taken: list[Record] = await fetcher.take(timeout, Budget(records, size))
+    taken: list[Record] = await fetcher.take(timeout, Allowance(records, size))
     return taken
 
 
