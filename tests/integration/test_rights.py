@@ -26,6 +26,7 @@ WRITES: Mapping[str, frozenset[Topic]] = {
     "publisher": frozenset({Topic.LISTS, Topic.MANIFESTS} | _RECORDED),
     "capture": frozenset({Topic.EVENTS}),
     "officer": frozenset({Topic.COMMANDS}),
+    "console": frozenset({Topic.COMMANDS} | _RECORDED),
     "dead-letters": frozenset({Topic.EVENTS, Topic.COMMANDS} | _RECORDED),
 }
 READS: Mapping[str, frozenset[Topic]] = {
@@ -34,6 +35,7 @@ READS: Mapping[str, frozenset[Topic]] = {
     "publisher": frozenset({Topic.CHECKED, Topic.COMMANDS, Topic.MANIFESTS} | _RECORDED),
     "capture": frozenset({Topic.REJECTED, Topic.RECEIPTS}),
     "officer": frozenset({Topic.COMMANDS}),
+    "console": frozenset({Topic.COMMANDS} | _RECORDED),
     "downstream": frozenset({Topic.LISTS, Topic.MANIFESTS}),
     "observer": frozenset({Topic.LISTS, Topic.MANIFESTS, Topic.COMMANDS} | _RECORDED),
     "auditor": ALL,
