@@ -22,7 +22,6 @@ class Strict(BaseModel):
         strict=True,
         frozen=True,
         serialize_by_alias=True,
-        use_attribute_docstrings=True,
     )
 
 

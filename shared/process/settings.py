@@ -31,9 +31,7 @@ Identifier = Annotated[str, StringConstraints(pattern=IDENTIFIER)]
 
 
 class _Group(BaseModel):
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class KafkaSettings(_Group):
@@ -218,7 +216,6 @@ with warnings.catch_warnings():
             env_nested_delimiter="__",
             frozen=True,
             extra="forbid",
-            use_attribute_docstrings=True,
             hide_input_in_errors=True,
         )
 

@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 
 from shared.contracts import commands, events, lists, operations, outputs
+from tools.documents.docstrings import meanings
 from tools.documents.examples import examples
 
 MODELS: Mapping[str, type[BaseModel]] = {
@@ -31,7 +32,15 @@ _WHOLE_NUMBERS = "\n\nWhole numbers are written without fraction or exponent: 1,
 
 
 class Plain(GenerateJsonSchema):
-    """Without pydantic's titles, which only repeat the names of fields."""
+    """With the fields' docstrings; without pydantic's titles, which only repeat the names of fields."""
+
+    def model_schema(self, schema: Any) -> dict[str, Any]:
+        made = super().model_schema(schema)
+        model = schema["cls"]
+        for name, meaning in meanings(model).items():
+            field = model.model_fields[name]
+            made["properties"][field.serialization_alias or name].setdefault("description", meaning)
+        return made
 
     def field_title_should_be_set(self, schema: Any) -> bool:
         return False

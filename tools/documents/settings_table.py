@@ -8,6 +8,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from shared.process.settings import Settings
+from tools.documents.docstrings import meanings
 
 _HEAD = """# Settings
 
@@ -19,27 +20,27 @@ one of the groups' names is refused at the start.
 """
 
 
-def variables() -> dict[str, FieldInfo]:
-    """Every setting by its environment variable."""
+def variables() -> dict[str, tuple[FieldInfo, str]]:
+    """Every setting and what it means, by its environment variable."""
     return dict(_variables(Settings, "ROLLSTREAM_"))
 
 
 def settings_table() -> str:
     """The table in Markdown."""
     rows = (
-        f"| `{name}` | {_default(field.get_default())} | {' '.join(str(field.description).split())} |\n"
-        for name, field in variables().items()
+        f"| `{name}` | {_default(field.get_default())} | {' '.join(meaning.split())} |\n"
+        for name, (field, meaning) in variables().items()
     )
     return _HEAD + "".join(rows)
 
 
-def _variables(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, FieldInfo]]:
+def _variables(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, tuple[FieldInfo, str]]]:
     for name, field in model.model_fields.items():
         kind = field.annotation
         if isinstance(kind, type) and issubclass(kind, BaseModel):
             yield from _variables(kind, f"{prefix}{name.upper()}__")
         else:
-            yield f"{prefix}{name.upper()}", field
+            yield f"{prefix}{name.upper()}", (field, meanings(model).get(name, ""))
 
 
 def _default(value: Any) -> str:

@@ -3,10 +3,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from shared.process.settings import RuntimeSettings, Settings, UnusableSettings, read_settings
 from shared.runtime.clients import connection_options
+from tools.documents.settings_table import variables as documented
 
 
 @pytest.fixture
@@ -68,16 +69,9 @@ def test_time_outs_that_contradict_each_other_are_refused(wrong: dict[str, int],
         RuntimeSettings.model_validate(wrong)
 
 
-def _documented(model: type[BaseModel]) -> None:
-    for name, field in model.model_fields.items():
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            _documented(field.annotation)
-        else:
-            assert field.description, f"{model.__name__}.{name} has no docstring"
-
-
 def test_every_setting_says_what_it_is() -> None:
-    _documented(Settings)
+    for name, (_, meaning) in documented().items():
+        assert meaning, f"{name} has no docstring"
 
 
 def test_an_error_never_repeats_the_value(monkeypatch: pytest.MonkeyPatch) -> None:
