@@ -5,110 +5,25 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from aiokafka import TopicPartition
-from aiokafka.consumer.subscription_state import SubscriptionState
-from aiokafka.errors import KafkaConnectionError, LeaderNotAvailableError, NotLeaderForPartitionError
+from aiokafka.errors import LeaderNotAvailableError, NotLeaderForPartitionError
 from aiokafka.protocol.fetch import FetchRequest
 
 from shared.process.errors import StopService
 from shared.runtime import fetched as fetched_module
 from shared.runtime.batches import OpenBatch, open_batch
-from shared.runtime.fetched import Allowance
 from shared.runtime.one_batch import read_batch
 from shared.runtime.record import Record
-from shared.runtime.tolerant import BoundedFetcher
+from tests.kit.fetching import MEBIBYTE, Broker, all_of, fetching, take
 from tests.kit.loop_monitor import loop_gaps
 from tests.kit.raw_records import Raw, raw_batch
 
 PARTITION = TopicPartition("t", 2)
-MEBIBYTE = 1024 * 1024
-
-
-class Broker:
-    """Answers fetches from `logs`: partition → batches; never more than the whole batches asked for."""
-
-    def __init__(self, logs: dict[int, bytes], *, whole: bool = True, error_code: int = 0) -> None:
-        self.logs = logs
-        self.whole = whole
-        self.error_code = error_code
-        self.refuses = False
-        self.damaged_answers = 0
-        self.refreshed = False
-        self.requests: list[Any] = []
-        self.cluster = SimpleNamespace(leader_for_partition=lambda _: 1, broker_metadata=lambda _: object())
-        self._loop = asyncio.get_running_loop()
-        self._metadata_max_age_ms = 1_000
-
-    def force_metadata_update(self) -> asyncio.Future[None]:
-        self.refreshed = True
-        return asyncio.get_running_loop().create_future()
-
-    async def send(self, _node: int, request: Any) -> Any:
-        if self.refuses:
-            raise KafkaConnectionError("refused")
-        assert isinstance(request, FetchRequest)
-        self.requests.append(request)
-        await asyncio.sleep(0.001)
-        topics = []
-        for topic, partitions in request.topics:
-            rows: list[tuple[Any, ...]] = [
-                (number, self.error_code, 99, 99, [], self._from(number, offset, most))
-                for number, offset, most in partitions
-            ]
-            topics.append((topic, rows))
-        return SimpleNamespace(API_VERSION=4, topics=topics)
-
-    def _from(self, number: int, offset: int, most: int) -> bytes:
-        data, at = self.logs.get(number, b""), 0
-        while at < len(data):
-            size = int.from_bytes(data[at + 8 : at + 12], "big") + 12
-            last = int.from_bytes(data[at : at + 8], "big") + int.from_bytes(data[at + 23 : at + 27], "big")
-            if last >= offset and self.damaged_answers:
-                self.damaged_answers -= 1
-                return data[at:-1] + b"\xff"
-            if last >= offset:
-                return data[at:] if self.whole else data[at : at + most]
-            at += size
-        return b""
-
-
-@asynccontextmanager
-async def _fetching(broker: Broker, partitions: int = 1) -> AsyncIterator[Any]:
-    subscription = SubscriptionState()
-    fetcher: Any = BoundedFetcher(
-        broker, subscription, fetch_max_bytes=16 * MEBIBYTE, max_partition_fetch_bytes=1_000
-    )
-    fetcher.suspect = {}
-    held = [TopicPartition("t", number) for number in range(partitions)]
-    subscription.assign_from_user(held)
-    for partition in held:
-        subscription.seek(partition, 0)
-    try:
-        yield fetcher
-    finally:
-        await fetcher.close()
-
-
-async def _take(
-    fetcher: Any, records: int = 100, size: int = 16 * MEBIBYTE, timeout: float = 0.3
-) -> list[Record]:
-    taken: list[Record] = await fetcher.take(timeout, Allowance(records, size))
-    return taken
-
-
-async def _all(fetcher: Any, count: int, **bounds: Any) -> list[Record]:
-    got: list[Record] = []
-    async with asyncio.timeout(20):
-        while len(got) < count:
-            got += await _take(fetcher, **bounds)
-    return got
 
 
 def _log(*batches: Callable[[int], bytes] | tuple[Raw, ...]) -> bytes:
@@ -122,33 +37,33 @@ def _log(*batches: Callable[[int], bytes] | tuple[Raw, ...]) -> bytes:
 
 async def test_a_poll_ends_at_its_bytes_and_the_next_goes_on_from_there() -> None:
     big = tuple(Raw(b"v" * 300_000) for _ in range(10))
-    async with _fetching(Broker({0: _log(big)})) as fetcher:
-        first = await _take(fetcher, size=MEBIBYTE)
+    async with fetching(Broker({0: _log(big)})) as fetcher:
+        first = await take(fetcher, size=MEBIBYTE)
         assert [record.offset for record in first] == [0, 1, 2, 3]
-        rest = await _all(fetcher, 6, size=MEBIBYTE)
+        rest = await all_of(fetcher, 6, size=MEBIBYTE)
         assert [record.offset for record in rest] == [4, 5, 6, 7, 8, 9]
 
 
 async def test_a_record_above_the_budget_comes_alone() -> None:
     log = _log((Raw(b"v" * 9 * MEBIBYTE), Raw(b"next")))
-    async with _fetching(Broker({0: log})) as fetcher:
-        assert [record.size for record in await _take(fetcher, size=MEBIBYTE)] == [9 * MEBIBYTE + 3]
-        assert [record.value for record in await _take(fetcher, size=MEBIBYTE)] == [b"next"]
+    async with fetching(Broker({0: log})) as fetcher:
+        assert [record.size for record in await take(fetcher, size=MEBIBYTE)] == [9 * MEBIBYTE + 3]
+        assert [record.value for record in await take(fetcher, size=MEBIBYTE)] == [b"next"]
 
 
 async def test_a_batch_larger_than_a_fetch_is_asked_for_whole_where_the_broker_cuts_it() -> None:
     log = _log((Raw(b"v" * 50_000),), (Raw(b"next"),))
     broker = Broker({0: log}, whole=False)
-    async with _fetching(broker) as fetcher:
-        assert [len(record.value or b"") for record in await _all(fetcher, 2)] == [50_000, 4]
+    async with fetching(broker) as fetcher:
+        assert [len(record.value or b"") for record in await all_of(fetcher, 2)] == [50_000, 4]
 
 
 async def test_partitions_come_in_turn_however_much_lies_in_one() -> None:
     many = _log(tuple(Raw(b"%d" % at) for at in range(1_000)))
     logs = {0: many, 1: many, 2: _log((Raw(b"few"),))}
-    async with _fetching(Broker(logs), partitions=3) as fetcher:
+    async with fetching(Broker(logs), partitions=3) as fetcher:
         await asyncio.sleep(0.05)
-        seen = [record.partition for record in await _take(fetcher, records=13)]
+        seen = [record.partition for record in await take(fetcher, records=13)]
         assert seen.count(2) == 1 and min(seen.count(0), seen.count(1)) >= 5
         assert len(seen) == 13, "what others leave is taken"
 
@@ -156,9 +71,9 @@ async def test_partitions_come_in_turn_however_much_lies_in_one() -> None:
 async def test_bombs_in_one_partition_end_a_poll_each_and_the_others_get_their_turn() -> None:
     bomb = lambda base: raw_batch([Raw(b"x")], codec=5, base_offset=base)  # noqa: E731
     log = _log(*[bomb] * 5)
-    async with _fetching(Broker({0: log, 1: _log(*[(Raw(b"v"),)] * 5)}), partitions=2) as fetcher:
+    async with fetching(Broker({0: log, 1: _log(*[(Raw(b"v"),)] * 5)}), partitions=2) as fetcher:
         await asyncio.sleep(0.05)
-        polls = [await _take(fetcher) for _ in range(10)]
+        polls = [await take(fetcher) for _ in range(10)]
     assert max(sum(record.fault is not None for record in poll) for poll in polls) == 1
     assert sum(record.fault is not None for poll in polls for record in poll) == 5
     assert sum(record.partition == 1 for poll in polls[:3] for record in poll) == 5
@@ -167,10 +82,10 @@ async def test_bombs_in_one_partition_end_a_poll_each_and_the_others_get_their_t
 async def test_one_large_batch_is_open_at_a_time_and_all_are_read() -> None:
     large = tuple(Raw(b"v" * 20_000) for _ in range(100))
     logs = {number: _log(large) for number in range(3)}
-    async with _fetching(Broker(logs), partitions=3) as fetcher:
+    async with fetching(Broker(logs), partitions=3) as fetcher:
         got: list[Record] = []
         while len(got) < 300:
-            got += await _take(fetcher, records=30)
+            got += await take(fetcher, records=30)
             assert sum(each.large for each in fetcher._records.values()) <= 1
     for number in range(3):
         assert [record.offset for record in got if record.partition == number] == list(range(100))
@@ -179,9 +94,9 @@ async def test_one_large_batch_is_open_at_a_time_and_all_are_read() -> None:
 async def test_reading_starts_within_a_batch_and_passes_over_control_batches() -> None:
     control = lambda base: raw_batch([Raw(b"\0" * 6, key=b"\0\0\0\1")], codec=0x30, base_offset=base)  # noqa: E731
     log = _log(tuple(Raw(b"%d" % at) for at in range(4)), control, (Raw(b"after"),), control)
-    async with _fetching(Broker({0: log})) as fetcher:
+    async with fetching(Broker({0: log})) as fetcher:
         fetcher.seek_to(TopicPartition("t", 0), 2)
-        assert [record.offset for record in await _all(fetcher, 3)] == [2, 3, 5]
+        assert [record.offset for record in await all_of(fetcher, 3)] == [2, 3, 5]
         state = fetcher._subscriptions.subscription.assignment.state_value(TopicPartition("t", 0))
         assert state.position == 7
 
@@ -189,25 +104,25 @@ async def test_reading_starts_within_a_batch_and_passes_over_control_batches() -
 async def test_a_wrong_checksum_is_fetched_again_and_then_stops_the_service() -> None:
     damaged = bytearray(_log((Raw(b"a"),), (Raw(b"b"),)))
     damaged[-1] ^= 1
-    async with _fetching(Broker({0: bytes(damaged)})) as fetcher:
-        assert [record.value for record in await _all(fetcher, 1)] == [b"a"]
+    async with fetching(Broker({0: bytes(damaged)})) as fetcher:
+        assert [record.value for record in await all_of(fetcher, 1)] == [b"a"]
         with pytest.raises(StopService, match="damaged at offset 1") as stopped:
-            await _all(fetcher, 1)
+            await all_of(fetcher, 1)
         assert stopped.value.cause == "corrupt"
 
 
 async def test_damage_on_the_way_heals_by_itself() -> None:
     broker = Broker({0: _log((Raw(b"a"),))})
     broker.damaged_answers = 1
-    async with _fetching(broker) as fetcher:
-        assert [record.value for record in await _all(fetcher, 1)] == [b"a"]
+    async with fetching(broker) as fetcher:
+        assert [record.value for record in await all_of(fetcher, 1)] == [b"a"]
     assert len(broker.requests) >= 2
 
 
 async def test_who_closes_a_consumer_whose_broker_refuses_connections_is_not_cancelled() -> None:
     broker = Broker({})
     broker.refuses = True
-    async with _fetching(broker) as fetcher:
+    async with fetching(broker) as fetcher:
         await asyncio.sleep(0.02)
         assert any(not task.done() for task in fetcher._pending_tasks), "it pauses between two tries"
         await fetcher.close()
@@ -218,7 +133,7 @@ async def test_who_closes_a_consumer_whose_broker_refuses_connections_is_not_can
 async def test_a_fetch_that_is_cancelled_ends_with_nothing() -> None:
     broker = Broker({})
     broker.refuses = True
-    async with _fetching(broker) as fetcher:
+    async with fetching(broker) as fetcher:
         request = FetchRequest(500, 1, 1, 0, [("t", [(0, 0, 1)])])
         fetch = asyncio.create_task(fetcher._proc_fetch_request(None, 1, request))
         await asyncio.sleep(0.01)
@@ -227,7 +142,7 @@ async def test_a_fetch_that_is_cancelled_ends_with_nothing() -> None:
 
 
 async def test_who_closes_a_consumer_before_a_fetch_has_begun_is_not_cancelled() -> None:
-    async with _fetching(Broker({})) as fetcher:
+    async with fetching(Broker({})) as fetcher:
         fetcher._pending_tasks.add(asyncio.create_task(asyncio.sleep(60)))
         await fetcher.close()
 
@@ -268,9 +183,9 @@ async def test_a_batch_of_tiny_headers_does_not_hold_the_event_loop(records: tup
     log = _log(records)
     shares: list[float] = []
     while len(shares) < 8 and min(shares, default=1.0) >= 1 / 4:
-        async with _fetching(Broker({0: log})) as fetcher, loop_gaps() as gaps:
+        async with fetching(Broker({0: log})) as fetcher, loop_gaps() as gaps:
             started = time.perf_counter()
-            await _all(fetcher, len(records))
+            await all_of(fetcher, len(records))
             whole = time.perf_counter() - started
         shares.append(gaps.largest / whole if gaps.turns > 10 else 1.0)
     assert min(shares) < 1 / 4, shares
@@ -304,12 +219,12 @@ async def test_what_was_sought_elsewhere_while_a_batch_was_opened_is_not_handed_
     opened: threading.Event,
 ) -> None:
     large = (Raw(b"v" * 9 * MEBIBYTE), *(Raw(b"%d" % at) for at in range(3)))
-    async with _fetching(Broker({0: _log(large)})) as fetcher:
-        taking = asyncio.create_task(_take(fetcher, timeout=5))
+    async with fetching(Broker({0: _log(large)})) as fetcher:
+        taking = asyncio.create_task(take(fetcher, timeout=5))
         await _opening(opened)
         fetcher._subscriptions.seek(TopicPartition("t", 0), 2)
         first = await taking
-        got = [record.offset for record in [*first, *await _all(fetcher, 2 - len(first))]]
+        got = [record.offset for record in [*first, *await all_of(fetcher, 2 - len(first))]]
     assert got == [2, 3]
 
 
@@ -317,10 +232,10 @@ async def test_a_poll_that_is_cancelled_while_a_batch_is_opened_loses_and_repeat
     opened: threading.Event,
 ) -> None:
     large = (Raw(b"v" * 9 * MEBIBYTE), *(Raw(b"%d" % at) for at in range(3)))
-    async with _fetching(Broker({0: _log(large)})) as fetcher:
-        taking = asyncio.create_task(_take(fetcher, timeout=5))
+    async with fetching(Broker({0: _log(large)})) as fetcher:
+        taking = asyncio.create_task(take(fetcher, timeout=5))
         await _opening(opened)
         taking.cancel()
         with pytest.raises(asyncio.CancelledError):
             await taking
-        assert [record.offset for record in await _all(fetcher, 4)] == [0, 1, 2, 3]
+        assert [record.offset for record in await all_of(fetcher, 4)] == [0, 1, 2, 3]
